@@ -1,0 +1,39 @@
+"""What is a phone number that a text message may go to."""
+
+import re
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+
+from notifier.domain.errors import InvalidInput
+
+#: The simulator's numbers, from Ofcom's range for drama: possible, never valid, never anybody's.
+SIMULATOR_PHONES = frozenset(f"+44770090000{last}" for last in range(7))
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+
+
+def normal_number(text: str) -> str:
+    """The number in `text`, which must be E.164 already (ITU-T E.164: ``+`` and 7 to 15 digits).
+
+    Raises `InvalidInput` (``invalid_recipient``, ``/phone``), never with any of the text.
+    """
+    if not _E164.fullmatch(text):
+        raise _refused("must be E.164: + and 7 to 15 digits, as in +14155552671")
+    if text in SIMULATOR_PHONES:
+        return text
+    try:
+        number = phonenumbers.parse(text, None)
+    except NumberParseException:
+        raise _refused("must begin with a country's calling code") from None
+    if not phonenumbers.is_valid_number(number):
+        raise _refused("must be a number that its country's plan assigns, no short code")
+    if phonenumbers.format_number(number, PhoneNumberFormat.E164) != text:
+        raise _refused("must be E.164, without the country's trunk prefix")
+    if phonenumbers.number_type(number) == PhoneNumberType.PREMIUM_RATE:
+        raise _refused("must not be a premium-rate number")
+    return text
+
+
+def _refused(detail: str) -> InvalidInput:
+    return InvalidInput("invalid_recipient", detail, "/phone")

@@ -1,0 +1,152 @@
+"""Who a notification goes to: an e-mail address, a phone number or a push token.
+
+`parse` is for the door and checks everything; inside, a recipient is already true and is built as it
+is (`recipient_from_json`). None of them shows its address in `repr`, so a stray log line can't leak it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from notifier.domain.email_addresses import check_name, mixes_scripts, normal_address
+from notifier.domain.lanes import Channel
+from notifier.domain.phone_numbers import SIMULATOR_PHONES, normal_number
+from notifier.domain.push_tokens import Platform, canonical_subscription, normal_token, parse_platform
+
+__all__ = [
+    "SIMULATOR_PHONES",
+    "EmailAddress",
+    "PhoneNumber",
+    "Platform",
+    "PushToken",
+    "Recipient",
+    "address_key",
+    "recipient_from_json",
+]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EmailAddress:
+    """One addr-spec, its domain in lower case and ASCII, and the name to show beside it."""
+
+    address: str
+    name: str | None = None
+
+    @classmethod
+    def parse(
+        cls, text: str, name: str | None = None, *, allow_utf8_local: bool = False, allow_special: bool = True
+    ) -> Self:
+        """The address in `text`; raises `InvalidInput` with pointer ``/email`` or ``/name``.
+
+        `allow_utf8_local`: the provider has SMTPUTF8 (RFC 6531). `allow_special`: not in production,
+        so ``.test`` and ``.invalid`` will do.
+        """
+        address = normal_address(text, allow_utf8_local=allow_utf8_local, allow_special=allow_special)
+        return cls(address, None if name is None else check_name(name))
+
+    @property
+    def channel(self) -> Channel:
+        """The channel that reaches it."""
+        return Channel.EMAIL
+
+    @property
+    def mixed_script(self) -> bool:
+        """Whether it mixes alphabets, as look-alike addresses do; kept all the same."""
+        return mixes_scripts(self.address)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"email", "name"?}``."""
+        if self.name is None:
+            return {"email": self.address}
+        return {"email": self.address, "name": self.name}
+
+    def __repr__(self) -> str:
+        return "EmailAddress(…)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PhoneNumber:
+    """A number in E.164, as in ``+14155552671``."""
+
+    number: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The number in `text`; raises `InvalidInput` with pointer ``/phone``."""
+        return cls(normal_number(text))
+
+    @property
+    def channel(self) -> Channel:
+        """The channel that reaches it."""
+        return Channel.SMS
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"phone"}``."""
+        return {"phone": self.number}
+
+    def __repr__(self) -> str:
+        return "PhoneNumber(…)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PushToken:
+    """A device's token; for Web Push, the subscription as canonical JSON text."""
+
+    token: str
+    platform: Platform
+
+    @classmethod
+    def parse(cls, token: str | dict[str, Any], platform: str) -> Self:
+        """The token; raises `InvalidInput` with pointer ``/platform`` or below ``/push_token``."""
+        whose = parse_platform(platform)
+        return cls(normal_token(token, whose), whose)
+
+    @property
+    def channel(self) -> Channel:
+        """The channel that reaches it."""
+        return Channel.PUSH
+
+    @property
+    def subscription(self) -> dict[str, Any]:
+        """The Web Push subscription: ``{"endpoint", "keys": {"p256dh", "auth"}}``."""
+        found: dict[str, Any] = json.loads(self.token)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"push_token", "platform"}``."""
+        token = self.subscription if self.platform is Platform.WEBPUSH else self.token
+        return {"push_token": token, "platform": self.platform.value}
+
+    def __repr__(self) -> str:
+        return f"PushToken(…, {self.platform})"
+
+
+Recipient = EmailAddress | PhoneNumber | PushToken
+
+
+def recipient_from_json(data: dict[str, Any]) -> Recipient:
+    """What `to_json` gave, without checking it again: it was true when it was kept."""
+    if "email" in data:
+        return EmailAddress(data["email"], data.get("name"))
+    if "phone" in data:
+        return PhoneNumber(data["phone"])
+    platform = Platform(data["platform"])
+    token = data["push_token"]
+    return PushToken(token if isinstance(token, str) else canonical_subscription(token), platform)
+
+
+def address_key(recipient: Recipient) -> str:
+    """One text for one address, to search and to compare by; at most 265 characters.
+
+    The e-mail address in lower case (local part too), the number in E.164, the platform with the
+    SHA-256 of the token (of a subscription its endpoint, which names it): tokens of 4 KB fit no index.
+    """
+    match recipient:
+        case EmailAddress(address):
+            return address.lower()
+        case PhoneNumber(number):
+            return number
+        case PushToken(token, platform):
+            text = recipient.subscription["endpoint"] if platform is Platform.WEBPUSH else token
+            return f"{platform}:{hashlib.sha256(text.encode()).hexdigest()}"
