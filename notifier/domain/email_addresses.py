@@ -9,6 +9,7 @@ import unicodedata
 from email_validator import EmailNotValidError, validate_email
 
 from notifier.domain.errors import InvalidInput
+from notifier.domain.texts import has_control, is_blank
 
 #: Top-level domains that no mail ever reaches (RFC 2606, RFC 6761, RFC 6762). `.example` is left out:
 #: documents and tests are full of it.
@@ -17,8 +18,6 @@ SPECIAL_DOMAINS = frozenset({"invalid", "test", "localhost", "local"})
 MAX_ADDRESS, MAX_LOCAL, MAX_LABEL = 254, 64, 63
 MAX_NAME = 200
 
-#: Categories that have no place in one line of text: controls, surrogates, line and paragraph separators.
-_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _FORMS = ("HIRAGANA", "KATAKANA", "CJK", "BOPOMOFO", "HANGUL")
 #: Scripts that one name may mix (UTS #39, 5.2, "highly restrictive").
 _MIXES = (
@@ -26,13 +25,6 @@ _MIXES = (
     frozenset({"LATIN", "CJK", "BOPOMOFO"}),
     frozenset({"LATIN", "CJK", "HANGUL"}),
 )
-
-
-def has_control(text: str) -> bool:
-    """Whether `text` holds a control character, a line or paragraph separator, or a lone surrogate."""
-    if text.isprintable():
-        return False
-    return any(unicodedata.category(character) in _UNPRINTABLE for character in text)
 
 
 def normal_address(text: str, *, allow_utf8_local: bool, allow_special: bool) -> str:
@@ -57,7 +49,7 @@ def check_name(name: str) -> str:
     """A display name, as it is; raises `InvalidInput` with pointer ``/name``."""
     if has_control(name):
         raise InvalidInput("invalid_recipient", "must not contain control characters", "/name")
-    if not name.strip() or len(name) > MAX_NAME:
+    if is_blank(name) or len(name) > MAX_NAME:
         raise InvalidInput("invalid_recipient", f"must be 1 to {MAX_NAME} characters, not blank", "/name")
     return name
 

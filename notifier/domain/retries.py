@@ -1,12 +1,12 @@
 """When to try again, and when to give up: a pure policy over values.
 
-Waits grow as ``base × 2^(attempt-1)`` up to a cap with full jitter (each wait is drawn from zero to
+Waits grow as ``base * 2^(attempt-1)`` up to a cap with full jitter (each wait is drawn from zero to
 that bound: Brooker, "Exponential Backoff And Jitter", 2015), by priority. A provider's Retry-After is
 never undercut. The notification's expiry is the only general end; a reason's row may cap its tries.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from notifier.domain.lanes import Channel, Priority
@@ -34,7 +34,7 @@ TRANSIENT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Waits of `base` × 2ⁿ seconds up to `cap`; at most `max_tries` attempts (None: until expiry)."""
+    """Waits of `base` * 2^n seconds up to `cap`; at most `max_tries` attempts (None: until expiry)."""
 
     base: float
     cap: float
@@ -97,25 +97,22 @@ class RetryPolicy:
         jitter: float,
         not_before: float | None = None,
         seconds_left: float,
+        uncertain: int | None = None,
     ) -> Decision:
         """Wait or give up after attempt `attempt` (1 is the first) ended for `reason`.
 
-        For `Reason.UNCERTAIN`, `attempt` counts the uncertain ones only. `jitter` is in [0, 1);
-        `not_before` and `seconds_left` (until expiry) are in seconds from now.
+        `jitter` is in [0, 1); `not_before` and `seconds_left` (until expiry) are in seconds from now;
+        `uncertain` is how many attempts, this one among them, ended uncertain (None: all of them).
         """
         if reason not in TRANSIENT:
             return GiveUp(reason)
-        if reason is Reason.UNCERTAIN and attempt > self.max_resends:
+        if reason is Reason.UNCERTAIN and (attempt if uncertain is None else uncertain) > self.max_resends:
             return GiveUp(Reason.UNCERTAIN)
         row = self.schedule(channel, priority, reason)
         if row.max_tries is not None and attempt >= row.max_tries:
             return GiveUp(Reason.RETRIES_EXHAUSTED)
         wait = max(MIN_WAIT, jitter * row.bound(attempt), not_before or 0.0)
         return Wait(wait) if wait < seconds_left else GiveUp(Reason.EXPIRED)
-
-    def with_priority(self, priority: Priority, schedule: Schedule) -> "RetryPolicy":
-        """This policy with another schedule for one priority."""
-        return replace(self, by_priority={**self.by_priority, priority: schedule})
 
 
 DEFAULT_POLICY = RetryPolicy(

@@ -1,0 +1,58 @@
+"""The states: each can be reached, no unfinished one is a trap, no finished one is reopened."""
+
+import pytest
+
+from notifier.domain.lifecycle import FINAL, MOVES, PENDING, Status, may_move
+
+#: A notification begins in one of these.
+FIRST = {Status.SCHEDULED, Status.QUEUED}
+
+
+def reachable(start):
+    seen, todo = set(start), list(start)
+    while todo:
+        for status in MOVES.get(todo.pop(), ()):
+            if status not in seen:
+                seen.add(status)
+                todo.append(status)
+    return seen
+
+
+def test_every_state_can_be_reached():
+    assert reachable(FIRST) == set(Status)
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
+def test_every_unfinished_state_can_be_left_and_leads_to_an_end(status):
+    assert MOVES[status]
+    assert reachable([status]) & FINAL
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_a_finished_state_is_left_by_a_receipt_only(status):
+    expected = {Status.DELIVERED, Status.UNDELIVERED} if status is Status.SENT else set()
+    assert {new for new in Status if may_move(status, new)} == expected
+
+
+@pytest.mark.parametrize("status", Status)
+def test_no_state_moves_to_itself_nor_back_to_scheduled(status):
+    assert not may_move(status, status)
+    assert not may_move(status, Status.SCHEDULED)
+
+
+def test_every_state_counts_once_in_the_promised_sum():
+    """accepted = pending + held + the final ones."""
+    parts = [PENDING, {Status.HELD}, FINAL]
+    assert sum(map(len, parts)) == len(Status)
+    assert set().union(*parts) == set(Status)
+
+
+def test_what_is_held_ends_as_a_person_says():
+    """`resolve {"as": "sent" | "resend" | "failed"}`."""
+    assert MOVES[Status.HELD] == {Status.SENT, Status.QUEUED, Status.FAILED}
+
+
+def test_a_claim_can_be_given_back_and_a_send_cannot_be_cancelled_while_scheduled_skips_no_queue():
+    assert may_move(Status.SENDING, Status.QUEUED)
+    assert not may_move(Status.SCHEDULED, Status.SENDING)
+    assert not may_move(Status.SCHEDULED, Status.SENT)
