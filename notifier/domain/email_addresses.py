@@ -71,8 +71,6 @@ def _check_shape(text: str) -> None:
         raise _refused("must not contain spaces or control characters")
     if text.count("@") != 1:
         raise _refused("must be exactly one address with exactly one @")
-    if '"' in text:  # the library would take off quotes that nothing needs
-        raise _refused("must not be quoted")
 
 
 def _validated(text: str, allow_utf8_local: bool) -> str:

@@ -139,6 +139,13 @@ def test_a_body_that_is_not_this_queues_is_foreign(body):
     assert reason_of(body) == "foreign"
 
 
+def test_another_lanes_message_put_on_this_queue_is_foreign():
+    """Its lane and actor agree, its queue is named as this one: it would run under the wrong limit."""
+    other = Lane.all()[1]
+    inner = {**json.loads(GOOD)["kwargs"], "lane": other.name}
+    assert reason_of(changed(actor_name=other.actor, kwargs=inner)) == "foreign"
+
+
 def test_a_good_body_on_another_queue_is_foreign():
     assert reason_of(GOOD, Lane.all()[1].queue(PREFIX)) == "foreign"
     assert reason_of(GOOD, "") == "foreign"
