@@ -1,0 +1,98 @@
+"""What must hold between settings: the order of timeouts, and what production refuses. All pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from notifier.settings.fields import Settings, variable
+from notifier.settings.urls import weak_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Settings that don't go together: the first is to blame, `allowed` says what it must be."""
+
+    names: tuple[str, ...]
+    allowed: str
+
+
+def clashes(settings: Settings) -> list[Clash]:
+    """Everything that is wrong between settings that are each right by themselves."""
+    return [*_timeouts(settings), *_waits(settings), *_limits(settings), *_production(settings)]
+
+
+def _timeouts(settings: Settings) -> Iterator[Clash]:
+    """Connect < call < drain < lease, each by its margin (reliability.md, "Timeouts, in one order")."""
+    calls = settings.timeouts_in_use
+    longest = max(calls, key=lambda name: calls[name])
+    for name in calls:
+        yield from _more(settings, name, "connect_timeout_seconds")
+    yield from _sum(settings, "drain_seconds", longest, "drain_margin_seconds")
+    yield from _sum(settings, "lease_seconds", longest, "lease_margin_seconds")
+    yield from _more(settings, "lease_seconds", "drain_seconds")
+    yield from _more(settings, "lease_margin_seconds", "send_margin_seconds")
+
+
+def _waits(settings: Settings) -> Iterator[Clash]:
+    """Waits that are nested in one another."""
+    yield from _more(settings, "beat_fresh_seconds", "beat_seconds")
+    yield from _more(settings, "relay_missing_seconds", "beat_seconds")
+    for priority in ("high", "medium", "low"):
+        base, cap = f"retry_{priority}_base_seconds", f"retry_{priority}_cap_seconds"
+        if _value(settings, cap) < _value(settings, base):
+            yield Clash(
+                (cap, base), f"must be at least {_said(settings, base)}, not {_value(settings, cap):g}"
+            )
+
+
+def _limits(settings: Settings) -> Iterator[Clash]:
+    if settings.batch_body_limit_bytes < settings.body_limit_bytes:
+        allowed = (
+            f"must be at least {_said(settings, 'body_limit_bytes')}, not {settings.batch_body_limit_bytes}"
+        )
+        yield Clash(("batch_body_limit_bytes", "body_limit_bytes"), allowed)
+    if settings.http_port and _same_address(settings):
+        allowed = f"must be another port than {_said(settings, 'http_port')} on the same address"
+        yield Clash(("metrics_port", "http_port"), allowed)
+
+
+def _same_address(settings: Settings) -> bool:
+    return (settings.http_host, settings.http_port) == (settings.metrics_host, settings.metrics_port)
+
+
+def _production(settings: Settings) -> Iterator[Clash]:
+    """No default or sample credentials, and nothing that is for tests only (ASVS 13.2.3)."""
+    if not settings.production:
+        return
+    if settings.crash_at:
+        yield Clash(("crash_at",), "must be empty in production: it is for tests of crashes only")
+    for name, found in (("database_url", (settings.database_url,)), ("broker_url", settings.broker_urls)):
+        weak = {reason for url in found if (reason := weak_credentials(url))}
+        if weak:
+            yield Clash(
+                (name,), f"must name a user with a password of its own in production; it {' and '.join(weak)}"
+            )
+
+
+def _more(settings: Settings, name: str, than: str) -> Iterator[Clash]:
+    if _value(settings, name) <= _value(settings, than):
+        allowed = f"must be more than {_said(settings, than)}, not {_value(settings, name):g}"
+        yield Clash((name, than), allowed)
+
+
+def _sum(settings: Settings, name: str, call: str, margin: str) -> Iterator[Clash]:
+    # Tenths add up to a hair more in binary: 0.1 + 0.2 > 0.3.
+    least = round(_value(settings, call) + _value(settings, margin), 9)
+    if _value(settings, name) < least:
+        allowed = (
+            f"must be at least {variable(call)} + {variable(margin)} = {least:g} seconds, "
+            f"not {_value(settings, name):g}"
+        )
+        yield Clash((name, call, margin), allowed)
+
+
+def _value(settings: Settings, name: str) -> float:
+    return float(getattr(settings, name))
+
+
+def _said(settings: Settings, name: str) -> str:
+    return f"{variable(name)} ({_value(settings, name):.12g})"

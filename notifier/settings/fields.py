@@ -1,0 +1,247 @@
+"""Settings: every one with its default, its range, its unit and the reason it exists.
+
+The comments are the operator's manual: `.env.example` repeats them word for word (a test holds it).
+"""
+
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, fields
+
+from notifier.settings.urls import is_smtp, leads_away
+from notifier.settings.values import (
+    Rule,
+    SettingsError,
+    broker,
+    database,
+    hours,
+    matching,
+    one_of,
+    providers,
+    seconds,
+    sender,
+    setting,
+    whole,
+)
+from notifier.telemetry.signals import CRASH_POINTS
+
+PREFIX = "NOTIFIER_"
+#: Commands that are several processes: a broker that lives in one of them can't serve.
+_NEED_SERVERS = frozenset({"serve", "work", "dramatiq"})
+_HOST = matching(r"[A-Za-z0-9.:_-]{1,253}", "a host name or IP address")
+_CONSOLE = ("console://",)
+
+
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
+class Settings:
+    """Everything that can be set, read once at the start; `load_settings` has checked it."""
+
+    #: The database's URL: sqlite:///FILE for one machine, postgresql+psycopg2://… for servers. Holds the truth.
+    #: Secret: NOTIFIER_DATABASE_URL_FILE names a file that holds it instead.
+    database_url: str = setting("sqlite:///notifier.db", database())
+    #: Connections to the database a process may open. More than its threads can use only burdens the server.
+    database_pool_size: int = setting(10, whole(1, 200))
+    #: The broker's URL: embedded:// lives in one process (notifier dev); or amqp://…, amqps://…, several nodes
+    #: of one cluster separated by ;. Secret: NOTIFIER_BROKER_URL_FILE names a file that holds it instead.
+    broker_url: str = setting("embedded://", broker())
+    #: What the queues' names begin with: <prefix>.<channel>.<priority>. A new prefix is a new set of queues,
+    #: which is the only way to change what a RabbitMQ queue was declared with.
+    queue_prefix: str = setting(
+        "notifier.v1",
+        matching(
+            r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*(?<!.{65})",
+            "lower-case words of letters, digits, - and _ joined by dots, at most 64 characters",
+        ),
+    )
+    #: RabbitMQ's kind of queue, quorum or classic. Quorum queues survive the loss of a node.
+    queue_type: str = setting("quorum", one_of("quorum", "classic"))
+    #: Deliveries RabbitMQ makes of one message before it goes to the dead-letter queue; each lost connection
+    #: counts one for everything prefetched, so a low limit turns restarts into dead letters.
+    delivery_limit: int = setting(50, whole(5, 10_000))
+    #: Seconds until a published message must be confirmed by the broker; after them the relay publishes it again.
+    publish_confirm_seconds: float = setting(5.0, seconds(0.1, 60))
+    #: Notification ids the embedded queue holds for each lane; the rest waits in the outbox.
+    embedded_queue_limit: int = setting(1000, whole(1, 1_000_000))
+
+    #: Address the HTTP server binds. Loopback unless you mean to serve others.
+    http_host: str = setting("127.0.0.1", _HOST)
+    #: Port of the HTTP server; 0 takes any free one and says which.
+    http_port: int = setting(8080, whole(0, 65_535))
+    #: Connections one HTTP process keeps open; above it the longest idle one is closed.
+    http_connections_limit: int = setting(5000, whole(10, 1_000_000))
+    #: Seconds within which a request's headers must have arrived; a slow sender must not hold a connection.
+    header_deadline_seconds: float = setting(10.0, seconds(0.1, 300))
+    #: Seconds within which a request's body must have arrived, for the same reason.
+    body_deadline_seconds: float = setting(10.0, seconds(0.1, 300))
+    #: Bytes a request's body may have; a longer one is answered 413 before it is read.
+    body_limit_bytes: int = setting(262_144, whole(1024, 104_857_600))
+    #: Bytes a batch's body may have.
+    batch_body_limit_bytes: int = setting(5_242_880, whole(1024, 1_073_741_824))
+    #: Seconds a stopping HTTP process still accepts after it has said "not ready", so that balancers notice first.
+    stop_accepting_seconds: float = setting(2.0, seconds(0, 60))
+    #: Seconds for which an answer of /readyz may be reused; a health check must neither lie nor load the database.
+    health_fresh_seconds: float = setting(2.0, seconds(0, 60))
+    #: Rows one page of a list examines before it ends early with its cursor; bounds the work of a rare filter.
+    page_examine_limit: int = setting(10_000, whole(250, 1_000_000))
+
+    #: Seconds one request waits for its commit, or for the first request with its Idempotency-Key; then 503 or 409.
+    accept_wait_seconds: float = setting(2.0, seconds(0.1, 60))
+    #: Requests waiting for their commit in one process; the next is answered 503 at once. Bounds memory.
+    accept_waiting_limit: int = setting(10_000, whole(1, 1_000_000))
+    #: Pending notifications above which low, then medium, then high priority is answered 503 backlog_full.
+    backlog_limit: int = setting(5_000_000, whole(1, 1_000_000_000))
+    #: Hours for which an Idempotency-Key answers with the first answer.
+    idempotency_hours: float = setting(24.0, hours(0.001, 720))
+    #: Seconds a high notification is worth sending, unless its request says a ttl; then it ends as expired.
+    ttl_high_seconds: int = setting(3600, whole(1, 31_536_000))
+    #: The same for medium: 24 hours.
+    ttl_medium_seconds: int = setting(86_400, whole(1, 31_536_000))
+    #: The same for low: 72 hours.
+    ttl_low_seconds: int = setting(259_200, whole(1, 31_536_000))
+
+    #: Threads of one worker process, each sending one notification at a time; dramatiq's --threads goes before it.
+    worker_threads: int = setting(32, whole(1, 1024))
+    #: E-mail providers in order of preference, separated by spaces: smtp+starttls://user:pass@host:587,
+    #: smtp://host:25 (plain), console:// (prints). Secret: NOTIFIER_EMAIL_PROVIDERS_FILE names a file instead.
+    email_providers: tuple[str, ...] = setting(_CONSOLE, providers())
+    #: SMS providers, likewise. Secret: NOTIFIER_SMS_PROVIDERS_FILE names a file instead.
+    sms_providers: tuple[str, ...] = setting(_CONSOLE, providers())
+    #: Push providers, likewise. Secret: NOTIFIER_PUSH_PROVIDERS_FILE names a file instead.
+    push_providers: tuple[str, ...] = setting(_CONSOLE, providers())
+    #: Sender of e-mails, unless the provider's URL says ?from=….
+    email_from: str = setting("notifier@localhost", sender())
+    #: Sender of SMS, a number or a name; empty: the provider's own.
+    sms_from: str | None = setting(
+        None,
+        matching(
+            r"\+?[A-Za-z0-9 ._-]{1,16}", "a number in E.164 or a name of up to 16 characters", optional=True
+        ),
+    )
+
+    #: Seconds a provider may take to accept a connection; below every provider timeout.
+    connect_timeout_seconds: float = setting(5.0, seconds(0.05, 120))
+    #: Seconds a whole call to a provider may take. Past it the attempt is Uncertain if the request was written,
+    #: else Deferred: a slow provider must not hold a thread for ever.
+    provider_timeout_seconds: float = setting(20.0, seconds(0.1, 600))
+    #: The same for SMTP, whose servers may check a message before they answer. Counts where an SMTP provider is set.
+    smtp_timeout_seconds: float = setting(30.0, seconds(0.1, 600))
+    #: Seconds a stopping worker has to finish what is in flight: the provider timeout and the drain margin at least.
+    drain_seconds: float = setting(40.0, seconds(0.2, 900))
+    #: Seconds a claim belongs to its worker: the provider timeout and the lease margin at least, and more than the
+    #: drain; RabbitMQ's consumer timeout (30 minutes) stays far above. After it another worker may send again.
+    lease_seconds: float = setting(60.0, seconds(0.3, 900))
+    #: Seconds of the drain above the provider timeout, for storing outcomes and acknowledging.
+    drain_margin_seconds: float = setting(10.0, seconds(0.1, 300))
+    #: Seconds of the lease above the provider timeout, for everything before and after the call.
+    lease_margin_seconds: float = setting(20.0, seconds(0.1, 300))
+    #: A send starts only while the provider timeout and these seconds of its lease are left, else the claim is given
+    #: back; below the lease margin, so that a fresh claim can always start.
+    send_margin_seconds: float = setting(10.0, seconds(0.05, 300))
+
+    #: Seconds before the first retry of a high notification; each further wait doubles, with full jitter.
+    retry_high_base_seconds: float = setting(1.0, seconds(0.01, 86_400))
+    #: The longest such wait in seconds.
+    retry_high_cap_seconds: float = setting(60.0, seconds(0.01, 604_800))
+    #: The same two for medium.
+    retry_medium_base_seconds: float = setting(10.0, seconds(0.01, 86_400))
+    #: The longest wait of medium in seconds: 10 minutes.
+    retry_medium_cap_seconds: float = setting(600.0, seconds(0.01, 604_800))
+    #: The same two for low.
+    retry_low_base_seconds: float = setting(60.0, seconds(0.01, 86_400))
+    #: The longest wait of low in seconds: 1 hour.
+    retry_low_cap_seconds: float = setting(3600.0, seconds(0.01, 604_800))
+    #: Claims in a row that end without any outcome before a notification fails as poison.
+    poison_claims: int = setting(3, whole(1, 100))
+    #: Times a notification whose outcome is unknown is sent again; then it fails as uncertain.
+    uncertain_resends: int = setting(2, whole(0, 100))
+
+    #: Seconds between two looks of an idle relay; it also wakes on the next due time.
+    relay_poll_seconds: float = setting(1.0, seconds(0.01, 60))
+    #: Rows one step of the relay takes; bounds its transactions.
+    relay_batch: int = setting(500, whole(1, 10_000))
+    #: Seconds an outbox row is left to the process that wrote it; an older one is published by the relay.
+    outbox_grace_seconds: float = setting(3.0, seconds(0.05, 300))
+    #: Seconds after which a queued notification that others have overtaken is taken for lost by the broker.
+    orphan_seconds: float = setting(60.0, seconds(0.1, 3600))
+    #: Seconds between two such repeats for one notification; a needless repeat costs a claim that finds nothing.
+    ring_again_seconds: float = setting(300.0, seconds(0.1, 86_400))
+    #: Seconds between the beats each process writes to the database, and its claims with them.
+    beat_seconds: float = setting(1.0, seconds(0.05, 30))
+    #: Seconds for which a beat counts as life: claims that it names are not taken over.
+    beat_fresh_seconds: float = setting(5.0, seconds(0.2, 300))
+    #: Seconds without any relay's beat after which a worker process runs the relay's loop itself.
+    relay_missing_seconds: float = setting(10.0, seconds(0.2, 300))
+    #: Seconds the relay waits after the database's return before it takes claims back: living workers store first.
+    database_return_seconds: float = setting(10.0, seconds(0.1, 300))
+
+    #: Address the metrics of a dramatiq launch bind; they are not for the world.
+    metrics_host: str = setting("127.0.0.1", _HOST)
+    #: Port of those metrics; taken, the next free one up to 9 above is used. 0 turns them off.
+    metrics_port: int = setting(9191, whole(0, 65_526))
+    #: The least severe events to log: debug, info, warning or error.
+    log_level: str = setting("info", one_of("debug", "info", "warning", "error"))
+    #: How events are logged: json (one line each), console (for people), or auto: console on a terminal, else json.
+    log_format: str = setting("auto", one_of("json", "console", "auto"))
+    #: Names a point at which the process kills itself. For tests of crashes only: refused in production; empty: none.
+    crash_at: str = setting("", one_of(*sorted(CRASH_POINTS), optional=True))
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the broker lives in this process."""
+        return self.broker_url == "embedded://"
+
+    @property
+    def broker_urls(self) -> tuple[str, ...]:
+        """The URLs of the broker's nodes."""
+        return tuple(self.broker_url.split(";"))
+
+    @property
+    def production(self) -> bool:
+        """Whether this is the real thing: the broker or the database is on another machine."""
+        return any(map(leads_away, (self.database_url, *self.broker_urls)))
+
+    @property
+    def timeouts_in_use(self) -> dict[str, float]:
+        """The provider timeouts that count, by field: SMTP's only where an SMTP provider is set."""
+        counts = {"provider_timeout_seconds": self.provider_timeout_seconds}
+        if any(map(is_smtp, self.email_providers)):
+            counts["smtp_timeout_seconds"] = self.smtp_timeout_seconds
+        return counts
+
+    @property
+    def longest_call_seconds(self) -> float:
+        """The longest a provider call may take: T in the order of timeouts."""
+        return max(self.timeouts_in_use.values())
+
+    def require_servers(self, command: str) -> None:
+        """Raise `SettingsError` if `command` is several processes and the broker lives in only one."""
+        if self.embedded and command in _NEED_SERVERS:
+            allowed = f"must be amqp://… or amqps://… for `{command}`: embedded:// lives in one process (`notifier dev`)"
+            raise SettingsError([(variable("broker_url"), allowed)])
+
+    def shown(self) -> dict[str, str]:
+        """Every setting's variable and value, without secrets."""
+        return {variable(one.name): _shown(rule_of(one), getattr(self, one.name)) for one in each()}
+
+    def __repr__(self) -> str:
+        values = (f"{one.name}={_shown(rule_of(one), getattr(self, one.name))!r}" for one in each())
+        return f"Settings({', '.join(values)})"
+
+
+def each() -> Iterator[Field[object]]:
+    """Every setting's field, in order."""
+    yield from fields(Settings)
+
+
+def rule_of(one: Field[object]) -> Rule:
+    """How the field's value is read and shown."""
+    rule = one.metadata["rule"]
+    assert isinstance(rule, Rule)  # noqa: S101 - only `setting` makes these fields
+    return rule
+
+
+def variable(name: str) -> str:
+    """The environment variable of the setting called `name`."""
+    return PREFIX + name.upper()
+
+
+def _shown(rule: Rule, value: object) -> str:
+    return "" if value is None else rule.show(value)

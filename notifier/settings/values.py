@@ -1,0 +1,170 @@
+"""What one setting's value may be: a rule parses the text of a variable and says what is allowed."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.utils import parseaddr
+from typing import Any, TypeVar
+
+from notifier.settings import urls
+
+#: The longest part of a wrong value that an error repeats, in characters.
+SHOWN = 64
+
+T = TypeVar("T")
+N = TypeVar("N", int, float)
+
+
+class SettingsError(Exception):
+    """One or more settings can't be used; `problems` are pairs (setting's name, what is allowed)."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(f"{name}: {allowed}" for name, allowed in problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a value is read: `parse` raises `ValueError` for anything but what `allowed` says.
+
+    `secret` values are never repeated in an error; `show` is how the value is shown to people, masked.
+    `optional` ones may be empty, which means none.
+    """
+
+    parse: Callable[[str], object]
+    allowed: str
+    secret: bool = False
+    optional: bool = False
+    show: Callable[[Any], str] = str
+
+    def read(self, text: str) -> object:
+        """The value in `text`; raises `ValueError` with a sentence for the operator."""
+        text = text.strip()
+        if not text:
+            if self.optional:
+                return None
+            raise ValueError(f"must be {self.allowed}, not empty")
+        try:
+            return self.parse(text)
+        except ValueError:
+            raise ValueError(self._wrong(text)) from None
+
+    def _wrong(self, text: str) -> str:
+        if self.secret:
+            return f"must be {self.allowed} (its value is not shown)"
+        shown = text if len(text) <= SHOWN else text[:SHOWN] + "…"
+        return f"must be {self.allowed}, not {shown!r}"
+
+
+def setting(default: T, rule: Rule) -> T:
+    """A field of Settings with its default and its rule."""
+    return field(default=default, metadata={"rule": rule})
+
+
+def whole(least: int, most: int) -> Rule:
+    """A whole number."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
+            raise ValueError(text)
+        return _within(int(text), least, most)
+
+    return Rule(parse, f"a whole number from {least} to {most}")
+
+
+def seconds(least: float, most: float) -> Rule:
+    """A span in seconds; decimals are allowed."""
+    return _decimal(least, most, "a number of seconds")
+
+
+def hours(least: float, most: float) -> Rule:
+    """A span in hours; decimals are allowed."""
+    return _decimal(least, most, "a number of hours")
+
+
+def _decimal(least: float, most: float, what: str) -> Rule:
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text, re.ASCII):
+            raise ValueError(text)
+        return _within(float(text), least, most)
+
+    return Rule(parse, f"{what} from {least:.12g} to {most:.12g}", show="{:.12g}".format)
+
+
+def _within(number: N, least: float, most: float) -> N:
+    if not least <= number <= most:
+        raise ValueError(number)
+    return number
+
+
+def one_of(*choices: str, optional: bool = False) -> Rule:
+    """One of a closed set of words, in lower case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(text)
+        return text.lower()
+
+    return Rule(parse, f"one of {', '.join(choices)}", optional=optional)
+
+
+def matching(pattern: str, allowed: str, *, optional: bool = False) -> Rule:
+    """A text that `pattern` matches whole."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def parse(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(text)
+        return text
+
+    return Rule(parse, allowed, optional=optional)
+
+
+def sender() -> Rule:
+    """One e-mail address, with or without a display name (RFC 5322 mailbox)."""
+
+    def parse(text: str) -> str:
+        name, address = parseaddr(text)
+        bare = not name and text == address
+        if not (text.isprintable() and len(text) <= 320 and (bare or text.endswith(f"<{address}>"))):  # noqa: PLR2004
+            raise ValueError(text)
+        try:
+            parsed = Address(display_name=name, addr_spec=address)
+        except Exception as error:  # the header parser raises several kinds, IndexError among them
+            raise ValueError(text) from error
+        if not parsed.domain:
+            raise ValueError(text)
+        return text
+
+    return Rule(parse, "one e-mail address, or Name <address>")
+
+
+def database() -> Rule:
+    """The database's URL."""
+    return Rule(
+        urls.database_url,
+        "sqlite:///FILE or postgresql+psycopg2://USER:PASSWORD@HOST:PORT/NAME",
+        secret=True,
+        show=urls.masked,
+    )
+
+
+def broker() -> Rule:
+    """The broker's URL, or several nodes of one cluster."""
+    return Rule(
+        urls.broker_url,
+        "embedded://, or amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, several separated by ;",
+        secret=True,
+        show=lambda text: ";".join(map(urls.masked, text.split(";"))),
+    )
+
+
+def providers() -> Rule:
+    """A channel's providers in order of preference."""
+    return Rule(
+        urls.provider_urls,
+        "one or more URLs such as console:// or smtp://HOST:PORT, separated by spaces, no two the same",
+        secret=True,
+        show=lambda found: " ".join(map(urls.masked, found)),
+    )

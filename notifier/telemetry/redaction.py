@@ -1,0 +1,108 @@
+"""Takes addresses, content and secrets out of what is logged, by the names of keys and by patterns.
+
+Every pattern is bounded or runs once over a text that is cut first: the work is linear in the text.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+MASK = "***"
+#: Characters kept of any one text, and how deep and wide a value may be.
+LONGEST = 10_000
+_DEEPEST = 4
+_WIDEST = 100
+
+_SECRET_KEYS = frozenset(
+    [
+        *("recipient", "recipients", "to", "email", "phone", "address", "addresses", "push_token"),
+        *("subject", "body", "text", "html", "content", "data", "variables", "template_data"),
+        *("token", "key", "password", "passwd", "secret", "authorization", "cookie", "credentials"),
+    ]
+)
+_SECRET_ENDINGS = (
+    *("_token", "_key", "_password", "_secret", "_email", "_phone", "_address"),
+    *("_recipient", "_subject", "_body", "_html", "_content"),
+)
+
+_DOMAIN = r"(?:@|%40)[^\s<>\"'(),;:@\[\]/\\]{1,255}"
+#: (texts of which one must occur, pattern, replacement): most values hold none, and cost a few look-ups.
+_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
+    (
+        ("-----BEGIN",),
+        re.compile(r"-----BEGIN [A-Z ]{1,40}-----.*?(?:-----END [A-Z ]{1,40}-----|\Z)", re.DOTALL),
+        "[pem]",
+    ),
+    (("nk_",), re.compile(r"nk_(?:live|test)_[A-Za-z0-9_-]+"), "[key]"),
+    (("whsec_",), re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), "[secret]"),
+    (
+        (" ", "\t"),
+        re.compile(r"\b((?i:bearer|authorization:[ \t]{0,5}basic)|Basic)[ \t]+[A-Za-z0-9+/=._~-]{4,}"),
+        r"\1 [token]",
+    ),
+    (("://",), re.compile(r"://[^\s/@]{0,512}@"), "://***@"),
+    (("@", "%40"), re.compile(r"\"[^\"\r\n]{1,64}\"" + _DOMAIN), "[address]"),
+    (("@", "%40"), re.compile(r"[^\s<>\"'(),;:@\[\]\\/=*]{1,64}" + _DOMAIN), "[address]"),
+    (("+",), re.compile(r"(?<![\w+])\+[1-9](?:[ ().-]{0,2}\d){6,14}(?!\d)"), "[phone]"),
+)
+
+
+def clean(text: str) -> str:
+    """`text` with everything that looks like an address or a secret replaced, cut to `LONGEST`."""
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + "…"
+    for marks, pattern, instead in _PATTERNS:
+        if any(mark in text for mark in marks):
+            text = pattern.sub(instead, text)
+    return text
+
+
+def redact(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event with its secret keys masked and plain, clean values, ready for any renderer."""
+    return _plain_mapping(event, _DEEPEST)
+
+
+@lru_cache(maxsize=1024)
+def _key(key: str) -> tuple[str, bool]:
+    """A key as it may be shown, and whether its value may not."""
+    name = key.lower().replace("-", "_")
+    return clean(key[:100]), name in _SECRET_KEYS or name.endswith(_SECRET_ENDINGS)
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """`value` as what JSON can hold; unknown objects become their cleaned text."""
+    plain: Any
+    match value:
+        case None | bool() | int():
+            plain = value
+        case float():
+            plain = value if math.isfinite(value) else str(value)
+        case str():
+            plain = clean(value)
+        case bytes() | bytearray() | memoryview():
+            plain = f"<{len(value)} bytes>"
+        case Mapping() if depth:
+            plain = _plain_mapping(value, depth)
+        case list() | tuple() | set() | frozenset() if depth:
+            plain = [_plain(one, depth - 1) for one in islice(value, _WIDEST)]
+        case _:
+            plain = clean(_text(value))
+    return plain
+
+
+def _plain_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    plain = {}
+    for key, one in islice(value.items(), _WIDEST):
+        shown, secret = _key(_text(key))
+        plain[shown] = MASK if secret else _plain(one, depth - 1)
+    return plain
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a log line must never fail for what it was given
+        return f"<{type(value).__name__}>"
