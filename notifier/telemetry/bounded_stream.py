@@ -4,7 +4,6 @@ Under `dramatiq` stdout and stderr are a pipe that the launcher copies on; when 
 write would stop every worker thread. Here lines beyond the bound are dropped and counted.
 """
 
-import atexit
 import os
 import threading
 import time
@@ -77,7 +76,7 @@ class BoundedStream:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
             self._thread.start()
-            # A child of multiprocessing (as Dramatiq's are) leaves by os._exit: no atexit, only its own finalizers.
+            # Not atexit: a child of multiprocessing (as Dramatiq's are) leaves by os._exit and runs only these.
             util.Finalize(None, _drain_all, exitpriority=10)
 
     def _run(self) -> None:
@@ -113,5 +112,4 @@ def _drain_all() -> None:
         stream.drain(max(0.0, end - time.monotonic()))
 
 
-atexit.register(_drain_all)
 os.register_at_fork(after_in_child=_renew_all)
