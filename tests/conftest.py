@@ -1,0 +1,60 @@
+"""Private servers for the tests: started once, at the first test that asks; a fresh corner for each test."""
+
+import pytest
+
+from tests.nodes.postgres import PostgresNode
+from tests.nodes.rabbitmq import RabbitmqNode
+
+
+@pytest.fixture(scope="session")
+def postgres_node():
+    """The run's PostgreSQL server. A test that crashes it must start its own or bring it back."""
+    node = PostgresNode()
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_node():
+    """The run's RabbitMQ server. A test that kills or freezes it must start its own or bring it back."""
+    node = RabbitmqNode()
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_node):
+    """The SQLAlchemy URL of an empty PostgreSQL database, dropped after the test."""
+    with postgres_node.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_postgres_url(postgres_node):
+    """The SQLAlchemy URL of a PostgreSQL database that a module's tests share, dropped after them."""
+    with postgres_node.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """An empty database of each kind in turn: what is promised is promised on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'notifier.db'}"
+    return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def rabbitmq_vhost_url(rabbitmq_node):
+    """The AMQP URL of an empty virtual host, deleted after the test."""
+    with rabbitmq_node.fresh_vhost() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_rabbitmq_vhost_url(rabbitmq_node):
+    """The AMQP URL of a virtual host that a module's tests share, deleted after them."""
+    with rabbitmq_node.fresh_vhost() as url:
+        yield url

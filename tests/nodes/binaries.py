@@ -1,0 +1,44 @@
+"""Where the servers' binaries are: Debian's folders first, then PATH."""
+
+import os
+import shutil
+from pathlib import Path
+
+_POSTGRES_ROOT = Path("/usr/lib/postgresql")
+# Debian's /usr/sbin/rabbitmq-server is a wrapper that insists on the system's user and folders.
+_RABBITMQ = Path("/usr/lib/rabbitmq/bin")
+_ERLANG = Path("/usr/lib/erlang/bin")
+
+POSTGRES_NAMES = ("initdb", "postgres")
+RABBITMQ_NAMES = ("rabbitmq-server", "rabbitmqctl", "epmd", "erl")
+
+
+class BinaryMissingError(RuntimeError):
+    """A server's binary is not installed; the message says how to get it."""
+
+
+def find(name: str) -> str:
+    """The path of one binary; `BinaryMissingError` when it is not there."""
+    path = _find(name)
+    if path is None:
+        raise BinaryMissingError(f"{name} is not installed: run `python -m tests.nodes install`")
+    return path
+
+
+def missing() -> list[str]:
+    """The binaries that are not installed."""
+    return [name for name in (*POSTGRES_NAMES, *RABBITMQ_NAMES) if _find(name) is None]
+
+
+def _find(name: str) -> str | None:
+    folders = _debian_postgres() if name in POSTGRES_NAMES else [_RABBITMQ, _ERLANG]
+    for folder in folders:
+        if os.access(folder / name, os.X_OK):
+            return str(folder / name)
+    return shutil.which(name)
+
+
+def _debian_postgres() -> list[Path]:
+    """The folders of the installed versions, newest first."""
+    versions = [entry for entry in _POSTGRES_ROOT.glob("*") if entry.name.isdigit()]
+    return [entry / "bin" for entry in sorted(versions, key=lambda entry: int(entry.name), reverse=True)]

@@ -1,0 +1,43 @@
+"""Ends one server when the pipe from the test run closes without a word, and removes its folder.
+
+Run as a script: `guard.py PID SIGNAL FOLDER`, with the pipe as standard input. Any byte read means the
+run has ended the server itself. It imports nothing of this project, so it starts in milliseconds.
+"""
+
+import os
+import select
+import shutil
+import signal
+import sys
+
+_PATIENCE = 10_000  # milliseconds for the server to end before it is killed
+
+
+def main(pid: int, number: int, folder: str) -> None:
+    """Wait for the run's word or its death."""
+    try:
+        server = os.pidfd_open(pid)  # names this very process, even if its id is given away later
+    except ProcessLookupError:
+        server = None
+    if sys.stdin.buffer.read(1):
+        return
+    if server is not None:
+        _end(server, number)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(server: int, number: int) -> None:
+    ended = select.poll()
+    ended.register(server, select.POLLIN)
+    for attempt in (signal.SIGCONT, number, signal.SIGKILL):
+        try:
+            signal.pidfd_send_signal(server, attempt)
+        except ProcessLookupError:
+            return
+        if attempt != signal.SIGCONT and ended.poll(_PATIENCE):
+            return
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
