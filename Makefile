@@ -1,0 +1,66 @@
+# One line a command: `make help`. Everything is installed into .venv; nothing else is touched.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+BASE   := $(VENV)/.base-installed
+DEV    := $(VENV)/.dev-installed
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+
+COMPILE := --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test lint services services-stop requirements
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(DEV) ## Install everything for work on the code into .venv
+
+run: $(BASE) ## Start it here with no servers and send one notification down each lane (ONCE=1: then end)
+	@$(BIN)/notifier dev --tour $(if $(filter 1,$(ONCE)),--once)
+
+test: $(DEV) ## Run all tests, on their own private PostgreSQL and RabbitMQ
+	@$(BIN)/python -m tests.nodes install
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV) ## Check style, types and layers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+services: $(BASE) ## Start a private RabbitMQ and PostgreSQL and print the settings to export
+	@$(BIN)/python -m tests.nodes install
+	@$(BIN)/python -m tests.nodes start
+
+services-stop: $(BASE) ## Stop them and keep their data (PURGE=1: remove the data too)
+	@$(BIN)/python -m tests.nodes stop $(if $(filter 1,$(PURGE)),--purge)
+
+requirements: ## For maintainers: pin the newest versions again (needs uv)
+	@command -v uv >/dev/null || { echo "make requirements needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
+	uv pip compile $(COMPILE) --output-file requirements/base.txt pyproject.toml
+	uv pip compile $(COMPILE) --extra all --group dev -c requirements/base.txt --output-file requirements/dev.txt pyproject.toml
+	uv pip compile $(COMPILE) -c requirements/dev.txt --output-file requirements/build.txt requirements/build.in
+
+# `python -m venv` fails half-way where ensurepip is missing, so both are asked for before it starts.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is not: try make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: on Debian and Ubuntu, sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo "making $(VENV) ..." >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(BASE): requirements/base.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "installing what notifier needs ..." >&2
+	@$(PIP) --require-hashes -r requirements/build.txt
+	@$(PIP) --require-hashes -r requirements/base.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(BASE)
+	@echo "installing what work on it needs ..." >&2
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
