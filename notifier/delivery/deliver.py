@@ -1,0 +1,228 @@
+"""One message, one attempt: claim, render, send, record, settle.
+
+Runs in the worker thread that the scheduler chose. No database connection is held while the provider is
+called, and nothing here raises: what goes wrong is an outcome, a put-back or a counted crash.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from notifier.delivery import endings
+from notifier.delivery.claims import ClaimDesk, new_claim_id
+from notifier.delivery.recorder import Owed, Recorder
+from notifier.domain.errors import RenderError
+from notifier.domain.lanes import Channel
+from notifier.domain.lifecycle import Reason
+from notifier.domain.notification import Outgoing
+from notifier.domain.outcomes import Answer, Outcome, Refused, Uncertain
+from notifier.domain.retries import RetryPolicy
+from notifier.providers.base import Account, Deadline, Provider
+from notifier.queueing.broker import Proxy
+from notifier.rendering.content import render_content, render_recipient
+from notifier.routing import Router
+from notifier.storage import faults
+from notifier.storage.claiming import Claimed, Wanted
+from notifier.storage.recording import Record
+from notifier.telemetry.signals import Signals
+
+log = structlog.get_logger("notifier.delivery")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryConfig:
+    """Times in seconds. A send starts only while its timeout and `send_margin` of the lease are left."""
+
+    lease: float = 60.0
+    send_margin: float = 10.0
+    poison_claims: int = 3
+    crash_wait: float = 10.0
+    storage_wait: float = 0.5
+
+
+class Deliverer:
+    """The back half's executor. `put_back(proxy, seconds)` returns a message to this process's lane queue."""
+
+    def __init__(
+        self,
+        desk: ClaimDesk,
+        recorder: Recorder,
+        router: Router,
+        accounts: Mapping[Channel, Mapping[str, Account]],
+        policy: RetryPolicy,
+        config: DeliveryConfig,
+        *,
+        put_back: Callable[[Proxy, float], None],
+        dice: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+        signals: Signals | None = None,
+        reach: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._desk = desk
+        self._recorder = recorder
+        self._router = router
+        self._accounts = accounts
+        self._policy = policy
+        self._config = config
+        self._put_back = put_back
+        self._dice = dice
+        self._clock = clock
+        self._signals = signals or Signals()
+        self._reach = reach
+        self._of_thread = threading.local()
+
+    def deliver(self, proxy: Proxy) -> None:
+        """Make one attempt for the notification this message rings for, if there is one to make."""
+        asked_at = self._clock()
+        try:
+            claimed = self._desk.claim(self._wanted(proxy))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message is kept
+            self._unclaimed(proxy, error)
+            return
+        if claimed is None:
+            proxy.settlement.ack()
+            self._signals.emit("not_claimable", id=proxy.decoded.id)
+            return
+        record = self._attempt(claimed, proxy, asked_at)
+        self._recorder.submit(Owed(record, proxy.settlement))
+
+    def close_thread(self) -> None:
+        """Let go of this thread's provider connections."""
+        for provider in self._providers().values():
+            try:
+                provider.close()
+            except Exception as error:  # noqa: BLE001 - a socket that won't close is let go
+                log.warning("provider_close_failed", error=type(error).__name__)
+        self._providers().clear()
+
+    def _wanted(self, proxy: Proxy) -> Wanted:
+        # A message that comes again here (storage was away) asks with the same claim id, so that a
+        # claim whose answer got lost is found and not waited out.
+        if proxy.claim_id is None:
+            proxy.claim_id = new_claim_id()
+        granted = proxy.grant.provider if proxy.grant else ""
+        return Wanted(proxy.decoded.id, proxy.decoded.lane, proxy.claim_id, granted)
+
+    def _unclaimed(self, proxy: Proxy, error: Exception) -> None:
+        if not faults.is_away(error):
+            log.error("claim_failed", error=type(error).__name__, notification=str(proxy.decoded.id))
+        wait = self._config.storage_wait * (1 + self._dice())
+        self._put_back(proxy, wait)
+
+    def _attempt(self, claimed: Claimed, proxy: Proxy, asked_at: float) -> Record:
+        try:
+            return self._send(claimed, proxy, asked_at)
+        except Exception as error:  # noqa: BLE001 - counted, and poison in the end
+            # Our own code failed before anything was sent; without its text, which may hold content.
+            log.error(
+                "attempt_crashed",
+                notification=str(claimed.id),
+                lane=claimed.lane.name,
+                attempt=claimed.attempt,
+                error=type(error).__name__,
+                claims_unended=claimed.claims_unended,
+            )
+            now = claimed.claimed_at + timedelta(seconds=self._clock() - asked_at)
+            config = self._config
+            return endings.crashed(
+                claimed, now, poison_claims=config.poison_claims, wait=config.crash_wait * self._dice()
+            )
+
+    def _send(self, claimed: Claimed, proxy: Proxy, asked_at: float) -> Record:
+        if claimed.expired:
+            return endings.expired(claimed)
+        granted = proxy.grant.provider if proxy.grant else None
+        name = self._router.choose(claimed.lane.channel, claimed.provider, granted)
+        account = self._accounts[claimed.lane.channel].get(name) if name else None
+        began = self._clock()
+        if account is None:
+            answer = Answer(text="the provider that was asked for is not configured")
+            return self._ended(
+                claimed, claimed.provider or "", Refused(Reason.PROVIDER_REJECTED, answer), asked_at, began
+            )
+        if self._config.lease - (began - asked_at) < account.timeout + self._config.send_margin:
+            log.info("claim_given_back", notification=str(claimed.id), lane=claimed.lane.name)
+            return endings.given_back(claimed, self._database_time(claimed, asked_at))
+        outcome = self._call(claimed, account, asked_at)
+        return self._ended(claimed, account.name, outcome, asked_at, began)
+
+    def _call(self, claimed: Claimed, account: Account, asked_at: float) -> Outcome:
+        try:
+            outgoing = self._outgoing(claimed, asked_at)
+        except RenderError as error:
+            return Refused(Reason.RENDER_ERROR, Answer(text=str(error)))
+        provider = self._provider(account)
+        try:
+            outcome = provider.send(outgoing, Deadline(account.timeout))
+        except Exception as error:  # noqa: BLE001 - nobody knows what it did
+            # A provider's bug: it may have written the request before it failed.
+            log.error("provider_crashed", provider=account.name, error=type(error).__name__)
+            self._providers().pop(account.name, None)
+            return Uncertain(answer=Answer(text=f"the provider's code failed: {type(error).__name__}"))
+        self._reach("after_send")
+        return outcome
+
+    def _outgoing(self, claimed: Claimed, asked_at: float) -> Outgoing:
+        left = (claimed.expires_at - self._database_time(claimed, asked_at)).total_seconds()
+        return Outgoing(
+            id=claimed.id,
+            recipient=render_recipient(claimed.recipient),
+            content=render_content(claimed.content),
+            options=claimed.options or {},
+            seconds_left=left,
+            attempt=claimed.attempt,
+        )
+
+    def _database_time(self, claimed: Claimed, asked_at: float) -> datetime:
+        """The database's clock, carried on by our monotonic one since the claim."""
+        return claimed.claimed_at + timedelta(seconds=self._clock() - asked_at)
+
+    def _ended(
+        self, claimed: Claimed, provider: str, outcome: Outcome, asked_at: float, began: float
+    ) -> Record:
+        ended = endings.Ended(
+            claimed=claimed,
+            provider=provider,
+            outcome=outcome,
+            started_at=claimed.claimed_at + timedelta(seconds=began - asked_at),
+            now=self._database_time(claimed, asked_at),
+            duration_ms=int((self._clock() - began) * 1000),
+        )
+        record = endings.record_of(ended, self._policy, jitter=self._dice())
+        _log_attempt(ended, record)
+        self._signals.emit("attempted", id=claimed.id, status=record.status)
+        return record
+
+    def _provider(self, account: Account) -> Provider:
+        providers = self._providers()
+        if account.name not in providers:
+            providers[account.name] = account.build()
+        return providers[account.name]
+
+    def _providers(self) -> dict[str, Provider]:
+        found: dict[str, Provider] | None = getattr(self._of_thread, "providers", None)
+        if found is None:
+            found = self._of_thread.providers = {}
+        return found
+
+
+def _log_attempt(ended: endings.Ended, record: Record) -> None:
+    """One event for each attempt, with facts, without personal data."""
+    say = log.info if record.shown and record.shown["outcome"] == "accepted" else log.warning
+    shown = record.shown or {}
+    say(
+        f"attempt_{shown['outcome']}",
+        notification=str(ended.claimed.id),
+        lane=ended.claimed.lane.name,
+        attempt=ended.claimed.attempt,
+        provider=ended.provider,
+        reason=shown["reason"],
+        status=str(record.status),
+        duration_ms=ended.duration_ms,
+        request_id=ended.claimed.request_id,
+    )

@@ -1,0 +1,157 @@
+"""Outcomes are committed in groups by one thread; a message is settled only after that commit.
+
+The worker thread is free at once, unless as many outcomes as the process has threads wait already: that
+bound is what a crash can lose (promise 3). With storage away the recorder holds what it has and tries
+until it is back; nothing is settled meanwhile.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+from sqlalchemy import Engine
+
+from notifier.delivery.begun import Begun
+from notifier.queueing.broker import Settlement
+from notifier.storage import faults, recording
+from notifier.storage.engine import writing
+from notifier.storage.recording import Record
+from notifier.telemetry.signals import Signals
+
+log = structlog.get_logger("notifier.delivery")
+
+_LONGEST_PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A record that is to be stored, and the message to settle after it."""
+
+    record: Record
+    settlement: Settlement
+
+
+class Recorder:
+    """One for each worker process; `bound` is the number of its threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        begun: Begun,
+        bound: int,
+        *,
+        signals: Signals | None = None,
+        reach: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._engine = engine
+        self._begun = begun
+        self._bound = bound
+        self._signals = signals or Signals()
+        self._reach = reach
+        self._waiting: list[Owed] = []
+        self._writing = 0
+        self._submitted = 0
+        self._stored = 0
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        """Begin to store."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def submit(self, owed: Owed) -> None:
+        """Store it soon; blocks while `bound` outcomes wait."""
+        with self._changed:
+            while len(self._waiting) + self._writing >= self._bound:
+                self._changed.wait()
+            self._waiting.append(owed)
+            self._submitted += 1
+            self._changed.notify_all()
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until everything submitted before this call is stored; False if time ran out first."""
+        with self._changed:
+            mark = self._submitted
+            return self._changed.wait_for(lambda: self._stored >= mark, timeout)
+
+    def stop(self, timeout: float) -> bool:
+        """Store what waits, then end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopping)
+                if not self._waiting:
+                    return
+                group, self._waiting = self._waiting, []
+                self._writing = len(group)
+            try:
+                self._store_until_done(group)
+            finally:
+                with self._changed:
+                    self._writing = 0
+                    self._stored += len(group)
+                    self._changed.notify_all()
+
+    def _store_until_done(self, group: list[Owed]) -> None:
+        pause = 0.1
+        while True:
+            try:
+                self._store(group)
+                return
+            except Exception as error:  # noqa: BLE001 - an outcome is never dropped
+                if faults.is_data_fault(error):
+                    self._apart(group)
+                    return
+                if not faults.is_clash(error):
+                    log.warning("outcomes_held", outcomes=len(group), error=type(error).__name__)
+                    self._pause(pause)
+                    pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def _apart(self, group: list[Owed]) -> None:
+        """A record that storage refuses is found by halving and stored without the provider's words."""
+        if len(group) > 1:
+            middle = len(group) // 2
+            self._store_until_done(group[:middle])
+            self._store_until_done(group[middle:])
+            return
+        shown = group[0].record.shown
+        plain = None if shown is None else shown | {"code": None, "answer": None, "reference": None}
+        log.error("outcome_unstorable", notification=str(group[0].record.id))
+        self._store([Owed(replace(group[0].record, shown=plain), group[0].settlement)])
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping, seconds)
+
+    def _store(self, group: list[Owed]) -> None:
+        endings: list[tuple[Record, str]] = []
+        with writing(self._engine) as connection:
+            left = recording.record(connection, [owed.record for owed in group])
+            for record in sorted(left, key=lambda record: record.id):
+                endings.append((record, recording.store_unmatched(connection, record)))
+        self._reach("after_store")
+        for record, became in endings:
+            log.warning(
+                "outcome_came_late", notification=str(record.id), attempt=record.attempt, became=became
+            )
+        self._settle(group)
+
+    def _settle(self, group: list[Owed]) -> None:
+        self._reach("before_ack")
+        for owed in group:
+            owed.settlement.ack()
+            self._begun.end(owed.record.claim_id)
+            self._signals.emit("recorded", id=owed.record.id, status=owed.record.status)

@@ -1,0 +1,46 @@
+"""Time-ordered ids: UUIDv7 (RFC 9562, 5.7) made from the database's time, shown as ``ntf_…``."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PREFIX = "ntf_"
+_TEXT_LENGTH = len(_PREFIX) + 36
+
+
+def uuid7(at: datetime, random: bytes | None = None) -> UUID:
+    """A UUIDv7 for the moment `at` (millisecond precision) with 74 random bits."""
+    millis = (at - _EPOCH) // timedelta(milliseconds=1)
+    tail = int.from_bytes(random or os.urandom(10), "big")
+    value = (millis & (1 << 48) - 1) << 80 | tail & (1 << 80) - 1
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(0b11 << 62) | 0b10 << 62
+    return UUID(int=value)
+
+
+def first_id_at(at: datetime) -> UUID:
+    """The least UUIDv7 of the moment `at`: the bound of a walk over ids by time."""
+    millis = (at - _EPOCH) // timedelta(milliseconds=1)
+    return UUID(int=max(millis, 0) << 80 | 7 << 76 | 0b10 << 62)
+
+
+def time_of(value: UUID) -> datetime:
+    """The moment a UUIDv7 was made, to the millisecond."""
+    return _EPOCH + timedelta(milliseconds=value.int >> 80)
+
+
+def notification_id(value: UUID) -> str:
+    """The public form of an id."""
+    return f"{_PREFIX}{value}"
+
+
+def parse_notification_id(text: str) -> UUID | None:
+    """The id in `text`, or None unless it is exactly ``ntf_`` and a UUID in its usual lower-case form."""
+    if len(text) != _TEXT_LENGTH or not text.startswith(_PREFIX):
+        return None
+    try:
+        value = UUID(text[len(_PREFIX) :])
+    except ValueError:
+        return None
+    return value if notification_id(value) == text else None

@@ -1,0 +1,76 @@
+"""A notification as it is asked for, and as the worker holds it while it sends."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from notifier.domain.lanes import Lane
+from notifier.domain.lifecycle import Mode, OnUncertain
+from notifier.domain.recipients import Recipient
+
+#: The version of the queue message this code writes; it reads this one and the one before.
+MESSAGE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What the recipient reads.
+
+    E-mail: `subject` with `text`, `html` or both. SMS: `text`. Push: `text` and, mostly, a `title`.
+    """
+
+    subject: str | None = None
+    title: str | None = None
+    text: str | None = None
+    html: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        """The fields that are set."""
+        fields = {"subject": self.subject, "title": self.title, "text": self.text, "html": self.html}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNotification:
+    """A checked request for one notification: everything in it is already true.
+
+    `send_at` is None for now; `ttl` is in seconds and None for the priority's default; `units` is
+    what a limit is charged (SMS segments, else 1).
+    """
+
+    tenant: str
+    api_key: str
+    lane: Lane
+    recipient: Recipient
+    content: Content
+    mode: Mode = Mode.LIVE
+    units: int = 1
+    send_at: datetime | None = None
+    ttl: int | None = None
+    topic: str | None = None
+    reference: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
+    on_uncertain: OnUncertain = OnUncertain.RESEND
+    provider: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    batch_id: UUID | None = None
+    traceparent: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One rendered message for one recipient: all a provider is ever given.
+
+    `id` is stable over all attempts: use it as idempotency token, Message-ID, collapse id.
+    `seconds_left` is what remains until the notification expires.
+    """
+
+    id: UUID
+    recipient: Recipient
+    content: Content
+    options: dict[str, Any] = field(default_factory=dict)
+    seconds_left: float = 3600.0
+    attempt: int = 1

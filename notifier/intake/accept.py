@@ -1,0 +1,186 @@
+"""Durable before 202: one writer takes all submissions that waited while the last group committed.
+
+Idle, a submission is committed at once; under load groups grow by themselves to hundreds, with no
+added delay. The caller waits at most `wait` seconds: if its group has not begun by then it is
+withdrawn and nothing is kept (`Unavailable`), if the commit is under way nobody knows (`OutcomeUnknown`).
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Late
+
+import structlog
+
+from notifier.domain.errors import NotifierError, OutcomeUnknown, Unavailable
+from notifier.intake.admission import Admission
+from notifier.intake.groups import GroupWriter, Result
+from notifier.intake.submissions import Kept, Stored, Submission, Ticket
+from notifier.storage.outbox import OutboxRow
+
+__all__ = ["Intake", "Kept", "Stored", "Submission"]
+
+#: Notifications in one transaction at the most.
+GROUP_LIMIT = 1000
+
+_Answer = tuple["asyncio.Future[Kept] | Future[Kept]", Result]
+
+log = structlog.get_logger("notifier.intake")
+
+
+class Intake:
+    """The front half's keeper. `hand_over` gets the committed bells and must not block."""
+
+    def __init__(
+        self,
+        writer: GroupWriter,
+        admission: Admission,
+        hand_over: Callable[[list[OutboxRow]], None],
+        *,
+        wait: float = 2.0,
+        waiting_limit: int = 10_000,
+    ) -> None:
+        self._writer = writer
+        self._admission = admission
+        self._hand_over = hand_over
+        self._wait = wait
+        self._limit = waiting_limit
+        self._waiting: deque[Ticket] = deque()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="intake-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Write what waits, then end; later submissions are refused."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the writer's thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def full(self) -> bool:
+        """Whether the waiting list has no room."""
+        return len(self._waiting) >= self._limit
+
+    async def submit(self, submission: Submission) -> Kept:
+        """Keep it; returns once it is durable.
+
+        Raises `BacklogFull`, `Unavailable`, `OutcomeUnknown`, `KeyReused`, `KeyInUse` or `InvalidInput`.
+        """
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[Kept] = loop.create_future()
+        ticket = Ticket(submission, result, loop)
+        self._enter(ticket)
+        done, _ = await asyncio.wait({result}, timeout=self._wait)
+        if done:
+            return result.result()
+        raise self._too_long(ticket)
+
+    def submit_and_wait(self, submission: Submission) -> Kept:
+        """The same for a caller without an event loop."""
+        result: Future[Kept] = Future()
+        ticket = Ticket(submission, result)
+        self._enter(ticket)
+        try:
+            return result.result(timeout=self._wait)
+        except Late:
+            raise self._too_long(ticket) from None
+
+    def _too_long(self, ticket: Ticket) -> NotifierError:
+        if ticket.withdraw():
+            return Unavailable("storage did not answer in time; nothing was kept")
+        return OutcomeUnknown("the commit was under way when time ran out; the Idempotency-Key tells")
+
+    def _enter(self, ticket: Ticket) -> None:
+        for priority in {new.lane.priority for new in ticket.submission.notifications}:
+            self._admission.check(priority)
+        with self._changed:
+            if self._stopping:
+                raise Unavailable("the service is stopping")
+            if self.full:
+                raise Unavailable("too many requests are waiting")
+            self._waiting.append(ticket)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._stopping:
+                    self._changed.wait()
+                if not self._waiting:
+                    return
+                group = self._next_group()
+            if group:
+                self._write(group)
+
+    def _next_group(self) -> list[Ticket]:
+        """All that wait, up to the limit; the second with a key stays behind the first."""
+        group: list[Ticket] = []
+        later: list[Ticket] = []
+        keys: set[tuple[str, str, str]] = set()
+        size = 0
+        while self._waiting and size < GROUP_LIMIT:
+            ticket = self._waiting.popleft()
+            if ticket.key_name in keys:
+                later.append(ticket)
+            elif ticket.begin():
+                group.append(ticket)
+                size += len(ticket.submission.notifications)
+                if ticket.key_name:
+                    keys.add(ticket.key_name)
+        self._waiting.extendleft(reversed(later))
+        return group
+
+    def _write(self, group: list[Ticket]) -> None:
+        try:
+            results, rows = self._writer.write(group)
+        except Exception:
+            # The writer must outlive any one group: every caller hears, and the next group is tried.
+            log.exception("intake_group_failed", size=len(group))
+            results = dict.fromkeys(group, Unavailable("storage failed unexpectedly"))
+            rows = []
+        try:
+            if rows:
+                self._hand_over(rows)
+        finally:
+            _answer(results)
+
+
+def _answer(results: Mapping[Ticket, Result]) -> None:
+    """One wake-up for each event loop, not one for each request."""
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[_Answer]] = {}
+    for ticket, result in results.items():
+        by_loop.setdefault(ticket.loop, []).append((ticket.result, result))
+    for loop, pairs in by_loop.items():
+        if loop is None:
+            _set_all(pairs)
+            continue
+        try:
+            loop.call_soon_threadsafe(_set_all, pairs)
+        except RuntimeError:
+            # The loop has ended, and its callers with it.
+            log.warning("intake_caller_gone", answers=len(pairs))
+
+
+def _set_all(pairs: list[_Answer]) -> None:
+    for future, result in pairs:
+        if future.done():
+            continue
+        if isinstance(result, Kept):
+            future.set_result(result)
+        else:
+            future.set_exception(result)
+            if isinstance(future, asyncio.Future):
+                # Its caller may have left; an unasked error is no warning in the log.
+                future.exception()

@@ -1,0 +1,182 @@
+"""One group of submissions in one transaction: keys, notifications and bells together."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine
+
+from notifier.domain.errors import (
+    InvalidInput,
+    KeyInUse,
+    KeyReused,
+    NotifierError,
+    OutcomeUnknown,
+    Unavailable,
+)
+from notifier.domain.ids import uuid7
+from notifier.domain.lifecycle import Status
+from notifier.domain.retries import DEFAULT_TTL
+from notifier.intake.submissions import Kept, Stored, Ticket
+from notifier.storage import accepting, faults, outbox
+from notifier.storage.engine import writing
+from notifier.storage.outbox import Bell, OutboxRow
+
+Result = Kept | NotifierError
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A submission with the ids and the answer it gets if it is kept."""
+
+    ticket: Ticket
+    stored: Sequence[Stored]
+    answer: str
+
+
+class GroupWriter:
+    """Writes groups. `ttl` gives each priority's default lifetime in seconds, `key_hours` how long a key is
+    kept, `grace` the seconds until a relay may publish in our place; `reach` is a crash point.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        ttl: dict[str, int] | None = None,
+        key_hours: float = 24,
+        grace: float = 3.0,
+        reach: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._engine = engine
+        self._ttl = ttl or {str(priority): seconds for priority, seconds in DEFAULT_TTL.items()}
+        self._key_life = timedelta(hours=key_hours)
+        self._grace = grace
+        self._reach = reach
+
+    def write(self, tickets: Sequence[Ticket]) -> tuple[dict[Ticket, Result], list[OutboxRow]]:
+        """What became of each ticket, and the bells to publish now."""
+        for attempt in range(_TRIES):
+            committing: list[bool] = []
+            try:
+                return self._transaction(tickets, committing)
+            except Exception as error:
+                if committing:
+                    return _all(tickets, OutcomeUnknown("the commit was under way; the key tells")), []
+                again = faults.is_clash(error) or (attempt == 0 and faults.is_disconnect(error))
+                if again and attempt + 1 < _TRIES:
+                    continue
+                if faults.is_data_fault(error) or faults.is_lock_timeout(error):
+                    return self._halve(tickets, error)
+                if faults.is_away(error):
+                    return _all(tickets, Unavailable("storage can't be reached right now")), []
+                raise
+        raise AssertionError("unreachable")
+
+    def _halve(
+        self, tickets: Sequence[Ticket], error: Exception
+    ) -> tuple[dict[Ticket, Result], list[OutboxRow]]:
+        """Between requests, never inside one, until the request at fault stands alone."""
+        if len(tickets) == 1:
+            if faults.is_lock_timeout(error):
+                return _all(tickets, _locked(tickets[0])), []
+            return _all(tickets, InvalidInput("unstorable", "holds a value that can't be stored")), []
+        middle = len(tickets) // 2
+        results, rows = self.write(tickets[:middle])
+        more, more_rows = self.write(tickets[middle:])
+        return results | more, rows + more_rows
+
+    def _transaction(
+        self, tickets: Sequence[Ticket], committing: list[bool]
+    ) -> tuple[dict[Ticket, Result], list[OutboxRow]]:
+        results: dict[Ticket, Result] = {}
+        with writing(self._engine) as connection:
+            now = accepting.database_time(connection)
+            now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+            drafts = [self._draft(ticket, now) for ticket in tickets]
+            winners = self._keyed(connection, drafts, now, results)
+            fresh = [
+                (new, made)
+                for draft in winners
+                for new, made in zip(draft.ticket.submission.notifications, draft.stored, strict=True)
+            ]
+            rows: list[OutboxRow] = []
+            if fresh:
+                accepting.add_notifications(connection, fresh)
+                bells = [Bell(m.lane, m.id, n.units) for n, m in fresh if m.status is Status.QUEUED]
+                rows = outbox.add(connection, bells, self._grace)
+            self._reach("before_commit")
+            committing.append(True)
+        self._reach("after_commit")
+        for draft in winners:
+            results[draft.ticket] = Kept(draft.answer.encode())
+        return results, rows
+
+    def _draft(self, ticket: Ticket, now: datetime) -> Draft:
+        made = [
+            accepting.stored(new, uuid7(now), now, self._ttl[str(new.lane.priority)])
+            for new in ticket.submission.notifications
+        ]
+        return Draft(ticket, made, ticket.submission.respond(made).decode())
+
+    def _keyed(
+        self, connection: Connection, drafts: Sequence[Draft], now: datetime, results: dict[Ticket, Result]
+    ) -> list[Draft]:
+        """Those drafts that are first with their key (or have none); the others get their answer."""
+        claims = [
+            accepting.KeyClaim(
+                api_key=name[0],
+                route=name[1],
+                key=name[2],
+                body_hash=draft.ticket.submission.body_hash.hex(),
+                answer=draft.answer,
+                expires_at=now + self._key_life,
+            )
+            for draft in drafts
+            if (name := draft.ticket.key_name)
+        ]
+        taken = accepting.take_keys(connection, claims) if claims else set()
+        winners = []
+        for draft in drafts:
+            name = draft.ticket.key_name
+            if name is None or name in taken or self._renewed(connection, draft, claims, results):
+                winners.append(draft)
+        return winners
+
+    def _renewed(
+        self,
+        connection: Connection,
+        draft: Draft,
+        claims: Sequence[accepting.KeyClaim],
+        results: dict[Ticket, Result],
+    ) -> bool:
+        """Answer from the key's first request; True if its time was over and the key is ours now."""
+        name = draft.ticket.key_name
+        assert name is not None  # noqa: S101 - only keyed drafts come here
+        found = accepting.find_key(connection, name)
+        if found is not None and not found.expired:
+            results[draft.ticket] = _replay(found, draft.ticket)
+            return False
+        accepting.forget_key(connection, name)
+        mine = [claim for claim in claims if claim.name == name]
+        if name in accepting.take_keys(connection, mine):
+            return True
+        results[draft.ticket] = KeyInUse("another request took this key just now")
+        return False
+
+
+def _replay(found: accepting.KeyFound, ticket: Ticket) -> Result:
+    if found.body_hash != ticket.submission.body_hash.hex():
+        return KeyReused("this Idempotency-Key was used with another request")
+    return Kept(found.answer.encode(), replayed=True)
+
+
+def _locked(ticket: Ticket) -> NotifierError:
+    if ticket.key_name:
+        return KeyInUse("the first request with this key is still running")
+    return Unavailable("storage is locked right now")
+
+
+def _all(tickets: Sequence[Ticket], error: NotifierError) -> dict[Ticket, Result]:
+    return dict.fromkeys(tickets, error)

@@ -1,0 +1,83 @@
+"""What every provider is: built once per worker thread, given a deadline, answering an outcome.
+
+Rules that the conformance suite (`tests/conformance/test_providers.py`) holds every provider to:
+
+* `send` returns an outcome within the deadline and never raises for anything the network,
+  the provider or the recipient did;
+* after the request may have been written, no answer means `Uncertain`; before, `Deferred`;
+* the raw answer is cut to 500 characters and holds no address, secret or body;
+* one instance is used by one thread only; `close` may be called twice.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from notifier.domain.lanes import Channel
+from notifier.domain.notification import Outgoing
+from notifier.domain.outcomes import Outcome
+
+if TYPE_CHECKING:  # only its name is needed here, and it builds on this module
+    from notifier.providers.captured import Captured
+
+
+class Deadline:
+    """The moment by which a whole call must have ended, on the monotonic clock."""
+
+    __slots__ = ("_end",)
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left; never negative."""
+        return max(0.0, self._end - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining() <= 0
+
+
+class Provider(Protocol):
+    """A connection of one thread to one provider account."""
+
+    def send(self, outgoing: Outgoing, deadline: Deadline) -> Outcome:
+        """Make one attempt."""
+
+    def close(self) -> None:
+        """Let go of sockets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A configured provider account: what its URL in Settings said.
+
+    `name` identifies it in rows, logs and metrics (no secret in it); `build` makes a `Provider` for
+    the calling thread; `timeout` is the whole call's bound in seconds.
+    """
+
+    name: str
+    channel: Channel
+    timeout: float
+    build: Callable[[], Provider] = field(repr=False)
+    weight: int = 1
+    #: Whether addresses with a non-ASCII local part can be sent to (SMTPUTF8, RFC 6531).
+    utf8_addresses: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderDefaults:
+    """What a provider's URL need not say: Settings' bounds in seconds, the senders, the dev aids.
+
+    `capture` and `console_stream` (None: the standard output) are for the console provider only.
+    """
+
+    provider_timeout: float = 20.0
+    smtp_timeout: float = 30.0
+    connect_timeout: float = 5.0
+    email_from: str = "notifier@localhost"
+    sms_from: str | None = None
+    capture: "Captured | None" = None
+    console_stream: TextIO | None = None

@@ -1,0 +1,192 @@
+"""The relay: whatever is owed in storage is rung for again - due times, lost bells, dead workers, orphans.
+
+Any number run at once; each takes rows no other has locked. Every step is a bounded batch in one
+transaction of its own; bells are published only after their transaction.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from notifier.domain.lanes import Lane
+from notifier.queueing.handover import Handover
+from notifier.queueing.orphans import OrphanHunt
+from notifier.queueing.roads import Road
+from notifier.storage import accepting, changes, outbox, relaying, workers
+from notifier.storage.engine import reading, writing
+from notifier.storage.outbox import Bell
+
+log = structlog.get_logger("notifier.relay")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayConfig:
+    """Times in seconds; `batch` bounds the rows of one step."""
+
+    poll: float = 1.0
+    batch: int = 500
+    grace: float = 3.0
+    lease: float = 60.0
+    orphan: float = 60.0
+    ring_again: float = 300.0
+    beat_fresh: float = 5.0
+    after_return: float = 10.0
+    backlog_limit: int = 5_000_000
+    sweep_every: float = 30.0
+    count_every: float = 10.0
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass did."""
+
+    due: int = 0
+    expired: int = 0
+    published: int = 0
+    taken_back: int = 0
+    orphans: int = 0
+    more: bool = False
+
+
+class Relay:
+    """One loop; `run` until stopped, or `pass_once` for a test or a command."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        handover: Handover,
+        road: Road,
+        config: RelayConfig,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        reach: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._engine = engine
+        self._handover = handover
+        self._road = road
+        self._config = config
+        self._clock = clock
+        self._reach = reach
+        self._orphans = OrphanHunt(engine, road, config)
+        self._away_since_pass = False
+        self._patient_until = 0.0
+        self._swept = 0.0
+        self._next_count = 0.0
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self.turns = 0
+
+    def wake(self, *_: object) -> None:
+        """Look again at once."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the present batch."""
+        self._stop.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Pass after pass, until stopped; an error of storage or broker only makes it wait."""
+        while not self._stop.is_set():
+            wait = self._config.poll
+            try:
+                done = self.pass_once()
+                wait = 0.0 if done.more else min(wait, self._until_due())
+                self._returned()
+            except SQLAlchemyError as error:
+                if not self._away_since_pass:
+                    log.warning("relay_storage_away", error=type(error).__name__)
+                self._away_since_pass = True
+            except Exception:
+                # The loop must outlive any one pass: the next one sees the same rows again.
+                log.exception("relay_pass_failed")
+            self.turns += 1
+            self._wake.wait(max(wait, 0.01))
+            self._wake.clear()
+
+    def pass_once(self) -> Pass:
+        """Everything that is due, one batch of each kind."""
+        done = Pass()
+        with writing(self._engine) as connection:
+            done.expired = len(changes.expire_overdue(connection, self._config.batch))
+        done.due = self._ring(lambda c: relaying.queue_due(c, self._config.batch))
+        self._reach("relay_after_update")
+        done.published, full = self._publish_owed()
+        if self._clock() >= self._patient_until and not self._away_since_pass:
+            done.taken_back = self._take_back()
+            done.orphans = self._orphans.hunt(self._clock(), self._ring)
+        self._sweep()
+        done.more = not full and self._config.batch in {done.due, done.expired, done.published}
+        return done
+
+    def _returned(self) -> None:
+        """Storage is back after a time away: let living workers beat and store what they hold first."""
+        if self._away_since_pass:
+            self._away_since_pass = False
+            self._patient_until = self._clock() + self._config.after_return
+            log.info("relay_storage_back", waits_s=self._config.after_return)
+
+    def _ring(self, find: Callable[[Connection], list[Bell]]) -> int:
+        """One transaction finds and marks, and owes the bells; then they are published."""
+        with writing(self._engine) as connection:
+            bells = find(connection)
+            rows = outbox.add(connection, bells, self._config.grace) if bells else []
+        if rows:
+            self._handover.offer(rows)
+        return len(bells)
+
+    def _publish_owed(self) -> tuple[int, bool]:
+        """Publish rows that nobody published in time; the second value says a lane had no room."""
+        lanes = [lane for lane in Lane.all() if self._road.has_room(lane)]
+        full = len(lanes) < len(Lane.all())
+        with writing(self._engine) as connection:
+            rows = outbox.take_due(connection, self._config.batch, self._config.grace * 3, lanes)
+        self._reach("relay_mid_publish")
+        if rows:
+            self._handover.offer(rows)
+        return len(rows), full
+
+    def _take_back(self) -> int:
+        """Ring for what silent workers had claimed; the next claim judges each one."""
+        config = self._config
+        with writing(self._engine) as connection:
+            silent = relaying.silent_workers(connection, config.lease)
+        taken = 0
+        for worker in silent:
+            found = self._ring(
+                lambda c, owner=worker.id: relaying.ring_abandoned(  # type: ignore[misc]
+                    c, owner, config.batch, config.lease
+                )
+            )
+            taken += found
+            if found < config.batch:
+                with writing(self._engine) as connection:
+                    relaying.bury_worker(connection, worker.id)
+                log.warning("worker_buried", worker=str(worker.id), claims=found)
+        return taken
+
+    def _sweep(self) -> None:
+        now = self._clock()
+        if now - self._swept >= self._config.sweep_every:
+            self._swept = now
+            with writing(self._engine) as connection:
+                accepting.sweep_keys(connection, self._config.batch)
+                workers.sweep(connection, 86_400)
+        if now >= self._next_count:
+            with writing(self._engine) as connection:
+                pending = relaying.count_pending(connection, int(self._config.backlog_limit * 1.25) + 1)
+                workers.set_gauge(connection, "pending", pending)
+                workers.set_gauge(connection, "database_bytes", relaying.database_bytes(connection))
+            # A count over millions takes a while: never spend more than a twentieth of the time on it.
+            ended = self._clock()
+            self._next_count = ended + max(self._config.count_every, 19 * (ended - now))
+
+    def _until_due(self) -> float:
+        with reading(self._engine) as connection:
+            seconds = relaying.seconds_to_next_due(connection)
+        return self._config.poll if seconds is None else max(0.0, seconds)

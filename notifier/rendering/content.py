@@ -1,0 +1,27 @@
+"""From what is stored to what a provider is given: pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from notifier.domain.errors import RenderError
+from notifier.domain.notification import Content
+from notifier.domain.recipients import Recipient, recipient_from_json
+
+_FIELDS = frozenset({"subject", "title", "text", "html"})
+
+
+def render_content(stored: Mapping[str, Any] | None) -> Content:
+    """The content of a row; raises `RenderError` for one that was forgotten or is not of this version."""
+    if not stored:
+        raise RenderError("the content is no longer kept")
+    if not _FIELDS.issuperset(stored) or not all(isinstance(value, str) for value in stored.values()):
+        raise RenderError("the stored content is not of this version")
+    return Content(**stored)
+
+
+def render_recipient(stored: Mapping[str, Any]) -> Recipient:
+    """The recipient of a row."""
+    try:
+        return recipient_from_json(dict(stored))
+    except (KeyError, ValueError, TypeError) as error:
+        raise RenderError("the stored recipient is not of this version") from error

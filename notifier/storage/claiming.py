@@ -1,0 +1,199 @@
+"""The claim: the right to make one attempt, given to a group of threads in one statement.
+
+Nearly every claim is plain (queued and due). What a plain claim did not take is looked at one by one
+under a lock and judged (`notifier.delivery.takeovers`): a dead worker's claim may be taken over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Float,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from notifier.domain.lanes import Channel, Lane, Priority
+from notifier.domain.lifecycle import OnUncertain, Status
+from notifier.storage.groups import Group
+from notifier.storage.tables import notifications, workers
+from notifier.storage.types import Id, db_now, db_now_plus
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A thread's wish to claim `id`, found in `lane`, under a claim id made for this claim.
+
+    `provider` is the account the grant names; a provider the request asked for goes before it.
+    """
+
+    id: UUID
+    lane: Lane
+    claim_id: int
+    provider: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A notification one thread may now attempt; `claimed_at` is the database's time of the claim."""
+
+    id: UUID
+    lane: Lane
+    tenant: str
+    claim_id: int
+    attempt: int
+    claimed_at: datetime
+    expires_at: datetime
+    queued_at: datetime | None
+    recipient: dict[str, Any]
+    content: dict[str, Any] | None
+    options: dict[str, Any] | None
+    provider: str | None
+    units: int
+    on_uncertain: OnUncertain
+    claims_unended: int
+    uncertain_count: int
+    has_former: bool
+    request_id: str | None
+    traceparent: str | None
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time was over when it was claimed."""
+        return self.claimed_at >= self.expires_at
+
+
+_WANTED = Group(
+    "wanted",
+    (
+        ("id", Id),
+        ("claim_id", BigInteger()),
+        ("channel", Text()),
+        ("priority", Text()),
+        ("provider", Text()),
+    ),
+)
+_table = notifications.c
+_RETURNED = (
+    _table.id, _table.channel, _table.priority, _table.tenant, _table.claim_id, _table.attempt,
+    _table.claimed_at, _table.expires_at, _table.queued_at, _table.recipient, _table.content,
+    _table.options, _table.provider, _table.units, _table.on_uncertain, _table.claims_unended,
+    _table.uncertain_count, _table.last_attempt.is_not(None).label("has_former"), _table.request_id,
+    _table.traceparent,
+)  # fmt: skip
+
+
+def claim_plain(connection: Connection, wanted: Sequence[Wanted], owner: UUID, lease: float) -> list[Claimed]:
+    """Claim what is queued and due, and what these very claims hold already (an answer got lost)."""
+    dialect = connection.dialect.name
+    rows = [(w.id, w.claim_id, str(w.lane.channel), str(w.lane.priority), w.provider) for w in wanted]
+    parameters = _WANTED.parameters(dialect, rows) | {"owner": owner, "lease": lease}
+    found = connection.execute(_claim(dialect), parameters)
+    return [_claimed(row) for row in found]
+
+
+@lru_cache
+def _claim(dialect: str) -> ReturningUpdate[Any]:
+    given = _WANTED.rows(dialect)
+    same_lane = and_(_table.channel == given.c.channel, _table.priority == given.c.priority)
+    due = or_(_table.next_attempt_at.is_(None), _table.next_attempt_at <= db_now())
+    fresh = and_(_table.status == Status.QUEUED, due)
+    ours = and_(_table.status == Status.SENDING, _table.claim_id == given.c.claim_id)
+    locked = (
+        select(_table.id, given.c.claim_id.label("new_claim"), given.c.provider)
+        .join_from(given, notifications, _table.id == given.c.id)
+        .where(_table.finished_at.is_(None), same_lane, or_(fresh, ours))
+        .order_by(_table.id)
+        .with_for_update(of=notifications)
+        .cte("locked")
+    )
+    return _taking(locked.c.id, locked.c.new_claim, locked.c.provider)
+
+
+def _taking(row_id: Any, claim_id: Any, provider: Any) -> ReturningUpdate[Any]:
+    already = and_(_table.status == Status.SENDING, _table.claim_id == claim_id)
+    return (
+        update(notifications)
+        .where(_table.id == row_id)
+        .values(
+            status=Status.SENDING,
+            attempt=_table.attempt + case((already, 0), else_=1),
+            claims_unended=_table.claims_unended + case((already, 0), else_=1),
+            claim_id=claim_id,
+            claimed_at=db_now(),
+            claimed_provider=func.coalesce(_table.provider, provider),
+            owner=bindparam("owner", type_=Id),
+            lease_until=db_now_plus(bindparam("lease", type_=Float())),
+        )
+        .returning(*_RETURNED)
+    )
+
+
+def take_over(connection: Connection, wanted: Wanted, owner: UUID, lease: float) -> Claimed:
+    """Claim a row this transaction has locked and found claimable."""
+    statement = _taking(
+        literal(wanted.id, Id), literal(wanted.claim_id, BigInteger()), literal(wanted.provider)
+    )
+    found = connection.execute(statement, {"owner": owner, "lease": lease})
+    return _claimed(found.one())
+
+
+def _claimed(row: Any) -> Claimed:
+    return Claimed(
+        id=row.id,
+        lane=Lane(Channel(row.channel), Priority(row.priority)),
+        tenant=row.tenant,
+        claim_id=row.claim_id,
+        attempt=row.attempt,
+        claimed_at=row.claimed_at,
+        expires_at=row.expires_at,
+        queued_at=row.queued_at,
+        recipient=row.recipient,
+        content=row.content,
+        options=row.options,
+        provider=row.provider,
+        units=row.units,
+        on_uncertain=OnUncertain(row.on_uncertain),
+        claims_unended=row.claims_unended,
+        uncertain_count=row.uncertain_count,
+        has_former=bool(row.has_former),
+        request_id=row.request_id,
+        traceparent=row.traceparent,
+    )
+
+
+def abandoned(connection: Connection, wanted: Wanted, beat_fresh: float) -> Any | None:
+    """The row, locked, if a claim on it has ended without an outcome: lease over, not named by a fresh beat."""
+    statement = (
+        select(
+            _table.id, _table.tenant, _table.status, _table.attempt, _table.claim_id, _table.claimed_at,
+            _table.owner, _table.on_uncertain, _table.claims_unended, _table.uncertain_count,
+            _table.last_attempt, _table.claimed_provider, _table.expires_at,
+        )
+        .where(_table.id == wanted.id, _table.finished_at.is_(None), _table.status == Status.SENDING)
+        .where(_table.channel == wanted.lane.channel, _table.priority == wanted.lane.priority)
+        .where(_table.lease_until <= db_now())
+        .with_for_update()
+    )  # fmt: skip
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    beat = select(workers.c.begun).where(
+        workers.c.id == row.owner, workers.c.beat_at >= db_now_plus(-beat_fresh)
+    )
+    named = connection.execute(beat).scalar_one_or_none()
+    return None if named and row.claim_id in named else row

@@ -1,0 +1,38 @@
+"""What a database error means: away, a clash worth another try, or data it can't hold."""
+
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+#: Serialization failure and deadlock: the same transaction may pass next time.
+_CLASHES = frozenset({"40001", "40P01"})
+_LOCK_TIMEOUT = "55P03"
+
+
+def sqlstate(error: BaseException) -> str:
+    """PostgreSQL's five-character code, or "" (PostgreSQL documentation, Appendix A)."""
+    return str(getattr(getattr(error, "orig", None), "pgcode", None) or "")
+
+
+def is_clash(error: BaseException) -> bool:
+    """Two transactions got in each other's way; another try is worth it at once."""
+    return sqlstate(error) in _CLASHES
+
+
+def is_lock_timeout(error: BaseException) -> bool:
+    """Somebody else held a row or key for longer than `lock_timeout`."""
+    return sqlstate(error) == _LOCK_TIMEOUT
+
+
+def is_data_fault(error: BaseException) -> bool:
+    """The rows themselves can't be stored."""
+    return isinstance(error, DataError | IntegrityError) or sqlstate(error)[:2] in {"22", "23"}
+
+
+def is_disconnect(error: BaseException) -> bool:
+    """The connection died; a new one may work."""
+    return isinstance(error, DBAPIError) and bool(error.connection_invalidated)
+
+
+def is_away(error: BaseException) -> bool:
+    """Storage can't be used right now: no connection, no room, shutting down, too slow."""
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeout | DBAPIError)

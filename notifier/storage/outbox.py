@@ -1,0 +1,102 @@
+"""Bells owed to the broker: one row for a group and lane, deleted once the broker confirmed all of it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+
+from notifier.domain.lanes import Channel, Lane, Priority
+from notifier.domain.notification import MESSAGE_VERSION
+from notifier.storage.tables import outbox
+from notifier.storage.types import db_now, db_now_plus
+
+#: So that a row always fits into an embedded queue and into one publish window.
+BELLS_PER_ROW = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """One notification to ring for."""
+
+    lane: Lane
+    id: UUID
+    units: int
+    version: int = MESSAGE_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """Bells of one lane that are owed together."""
+
+    id: int
+    lane: Lane
+    bells: tuple[Bell, ...]
+
+
+def add(connection: Connection, bells: Iterable[Bell], grace: float) -> list[OutboxRow]:
+    """Owe these bells; a relay takes them after `grace` seconds unless they were published by then."""
+    by_lane: dict[Lane, list[Bell]] = defaultdict(list)
+    for bell in bells:
+        by_lane[bell.lane].append(bell)
+    rows = []
+    for lane, of_lane in by_lane.items():
+        for start in range(0, len(of_lane), BELLS_PER_ROW):
+            rows.append(_add_row(connection, lane, of_lane[start : start + BELLS_PER_ROW], grace))
+    return rows
+
+
+def _add_row(connection: Connection, lane: Lane, bells: Sequence[Bell], grace: float) -> OutboxRow:
+    statement = (
+        insert(outbox)
+        .values(
+            channel=str(lane.channel),
+            priority=str(lane.priority),
+            bells=[[bell.id.hex, bell.units, bell.version] for bell in bells],
+            created_at=db_now(),
+            due_at=db_now_plus(grace),
+        )
+        .returning(outbox.c.id)
+    )
+    return OutboxRow(connection.execute(statement).scalar_one(), lane, tuple(bells))
+
+
+def take_due(
+    connection: Connection, limit: int, grace: float, lanes: Sequence[Lane] | None = None
+) -> list[OutboxRow]:
+    """Rows (of `lanes`) nobody published in time; no other relay takes them for `grace` seconds."""
+    due = select(outbox.c.id).where(outbox.c.due_at <= db_now())
+    if lanes is not None and len(lanes) < len(Lane.all()):
+        names = [(str(lane.channel), str(lane.priority)) for lane in lanes]
+        due = due.where(tuple_(outbox.c.channel, outbox.c.priority).in_(names))
+    taken = due.order_by(outbox.c.due_at).limit(limit).with_for_update(skip_locked=True).cte("taken")
+    statement = (
+        update(outbox)
+        .where(outbox.c.id.in_(select(taken.c.id)))
+        .values(due_at=db_now_plus(grace))
+        .returning(outbox.c.id, outbox.c.channel, outbox.c.priority, outbox.c.bells)
+    )
+    rows = []
+    for found in sorted(connection.execute(statement), key=lambda row: row.id):
+        lane = Lane(Channel(found.channel), Priority(found.priority))
+        bells = tuple(Bell(lane, UUID(hex=bell[0]), bell[1], bell[2]) for bell in found.bells)
+        rows.append(OutboxRow(found.id, lane, bells))
+    return rows
+
+
+def remove(connection: Connection, ids: Sequence[int]) -> None:
+    """The broker has confirmed these rows."""
+    connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+
+
+def release(connection: Connection, ids: Sequence[int], seconds: float) -> None:
+    """The broker refused these rows: a relay may take them in `seconds`."""
+    connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(due_at=db_now_plus(seconds)))
+
+
+def oldest(connection: Connection) -> datetime | None:
+    """When the oldest row still owed was made."""
+    found = connection.execute(select(func.min(outbox.c.created_at))).scalar_one()
+    return found if isinstance(found, datetime) else None

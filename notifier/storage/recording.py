@@ -1,0 +1,211 @@
+"""Recording how attempts ended: a group of outcomes in one transaction, each fenced by its claim id."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text, case, func, insert, select, update
+from sqlalchemy.sql.dml import Insert, ReturningUpdate
+
+from notifier.domain.lifecycle import FINAL, Status
+from notifier.storage import attempts as kept_attempts
+from notifier.storage.dead_letters import bury
+from notifier.storage.groups import Group
+from notifier.storage.tables import attempts, notifications
+from notifier.storage.types import Id, Json, UtcTime, db_now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a claim becomes.
+
+    `attempt` is the number the row has afterwards (one less where none was spent); `shown` is the attempt
+    as the API shows it, None where no call was made; `unended` is False once an outcome is known, True
+    for a claim whose code crashed; `uncertain` is added to the row's count of uncertain attempts;
+    `has_former` says that an earlier attempt stands in the row and must move on.
+    """
+
+    id: UUID
+    tenant: str
+    claim_id: int
+    attempt: int
+    status: Status
+    reason: str | None = None
+    next_attempt_at: datetime | None = None
+    shown: dict[str, Any] | None = None
+    unended: bool = False
+    uncertain: int = 0
+    has_former: bool = False
+
+
+_RECORD = Group(
+    "ended",
+    (
+        ("id", Id),
+        ("claim_id", BigInteger()),
+        ("attempt", Integer()),
+        ("status", Text()),
+        ("reason", Text()),
+        ("next_attempt_at", UtcTime()),
+        ("shown", Json),
+        ("unended", Boolean()),
+        ("uncertain", Integer()),
+    ),
+)
+_table = notifications.c
+_FINAL = [str(status) for status in FINAL]
+
+
+def record(connection: Connection, records: Sequence[Record]) -> list[Record]:
+    """Store these endings; returns those whose claim no longer stands (see `store_unmatched`)."""
+    dialect = connection.dialect.name
+    moving = [record for record in records if record.has_former and record.shown]
+    if moving:
+        connection.execute(_move(dialect), _RECORD.parameters(dialect, [_values(r) for r in moving]))
+    parameters = _RECORD.parameters(dialect, [_values(record) for record in records])
+    matched = {row.id for row in connection.execute(_store(dialect), parameters)}
+    _bury(connection, [record for record in records if record.id in matched])
+    return [record for record in records if record.id not in matched]
+
+
+def _values(record: Record) -> tuple[Any, ...]:
+    return (
+        record.id,
+        record.claim_id,
+        record.attempt,
+        str(record.status),
+        record.reason,
+        record.next_attempt_at,
+        record.shown,
+        record.unended,
+        record.uncertain,
+    )
+
+
+def _bury(connection: Connection, records: Sequence[Record]) -> None:
+    ended = [record.id for record in records if record.status in {Status.FAILED, Status.EXPIRED}]
+    if ended:
+        bury(connection, ended)
+
+
+@lru_cache
+def _move(dialect: str) -> Insert:
+    """The attempt in the row goes to `attempts`, for another follows it."""
+    given = _RECORD.rows(dialect)
+    source = (
+        select(
+            _table.id,
+            _table.last_attempt["n"].as_integer(),
+            func.coalesce(_table.last_attempt["claim_id"].as_integer(), 0)
+            if dialect == "sqlite"
+            else func.coalesce(_table.last_attempt["claim_id"].as_string().cast(BigInteger), 0),
+            _table.tenant,
+            _table.last_attempt,
+        )
+        .join_from(notifications, given, _table.id == given.c.id)
+        .where(_table.claim_id == given.c.claim_id, _table.status == Status.SENDING)
+        .where(_table.last_attempt.is_not(None))
+    )
+    columns = ["notification_id", "n", "claim_id", "tenant", "attempt"]
+    return insert(attempts).from_select(columns, source, include_defaults=False)
+
+
+@lru_cache
+def _store(dialect: str) -> ReturningUpdate[Any]:
+    given = _RECORD.rows(dialect)
+    locked = (
+        select(_table.id.label("row_id"), given)
+        .join_from(given, notifications, _table.id == given.c.id)
+        .where(_table.claim_id == given.c.claim_id, _table.status == Status.SENDING)
+        .order_by(_table.id)
+        .with_for_update(of=notifications)
+        .cte("locked")
+    )
+    new = locked.c
+    return (
+        update(notifications)
+        .where(_table.id == new.row_id)
+        .values(
+            status=new.status,
+            reason=new.reason,
+            attempt=new.attempt,
+            next_attempt_at=new.next_attempt_at,
+            queued_at=case((new.status == Status.QUEUED, None), else_=_table.queued_at),
+            last_attempt=func.coalesce(new.shown, _table.last_attempt),
+            claims_unended=case((new.unended, _table.claims_unended), else_=0),
+            uncertain_count=_table.uncertain_count + new.uncertain,
+            finished_at=case((new.status.in_(_FINAL), db_now()), else_=None),
+        )
+        .returning(_table.id)
+    )
+
+
+def store_unmatched(connection: Connection, record: Record) -> str:
+    """Store an ending whose claim is not the row's present one; says what became of it.
+
+    * ``restored``: the row has a lower attempt, so the database crashed and forgot the claim (claims
+      commit asynchronously): the outcome is stored from there;
+    * ``added``: another claim has followed: the outcome is kept as a possible duplicate;
+    * ``final`` or ``gone``: nothing is left to tell; ``stored``: this very record was stored already.
+    """
+    row = connection.execute(
+        select(_table.status, _table.attempt, _table.claim_id, _table.last_attempt)
+        .where(_table.id == record.id)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        return "gone"
+    if row.last_attempt and row.last_attempt.get("claim_id") == record.claim_id:
+        return "stored"
+    spent = record.shown["n"] if record.shown else record.attempt
+    if row.status in {Status.QUEUED, Status.SENDING} and row.attempt < spent:
+        return _restore(connection, record, row)
+    if record.shown is not None and row.status not in FINAL:
+        late = record.shown | {"possible_duplicate": True}
+        kept_attempts.keep(connection, record.tenant, record.id, record.claim_id, late)
+        return "added"
+    return "final"
+
+
+def _restore(connection: Connection, record: Record, row: Any) -> str:
+    # Give the forgotten claim back to the row, then store as usual.
+    connection.execute(
+        update(notifications)
+        .where(_table.id == record.id, _table.attempt == row.attempt, _table.status == row.status)
+        .values(status=Status.SENDING, claim_id=record.claim_id)
+    )
+    left = record_again(connection, replace(record, has_former=row.last_attempt is not None))
+    return "final" if left else "restored"
+
+
+def record_again(connection: Connection, one: Record) -> list[Record]:
+    """`record` for a single row."""
+    return record(connection, [one])
+
+
+def end_abandoned(
+    connection: Connection, row: Any, *, status: Status, reason: str | None, shown: dict[str, Any]
+) -> None:
+    """Store `shown` for the claim of a locked row that ended without an outcome, and where that leaves it.
+
+    `sending`: it is taken over at once by the caller; `held`: it waits for a person; `failed`: for good.
+    """
+    if row.last_attempt:
+        former = row.last_attempt
+        kept_attempts.keep(connection, row.tenant, row.id, int(former.get("claim_id") or 0), former)
+    connection.execute(
+        update(notifications)
+        .where(_table.id == row.id, _table.claim_id == row.claim_id)
+        .values(
+            status=status,
+            reason=reason,
+            last_attempt=shown,
+            uncertain_count=_table.uncertain_count + 1,
+            finished_at=db_now() if status in FINAL else None,
+        )
+    )
+    if status in FINAL:
+        bury(connection, [row.id])

@@ -1,0 +1,213 @@
+"""Every table. `alembic/versions` makes them; a test holds the two equal.
+
+On PostgreSQL `notifications` is range-partitioned by its time-ordered id, so nothing refers to it by
+a foreign key. A claim writes no indexed column, so it stays a heap-only update (HOT): the partial
+indexes follow `finished_at`, `next_attempt_at` and `queued_at`, which a claim leaves alone.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+from notifier.storage.types import Hash, Id, Json, Name, UtcTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("message_version", SmallInteger, nullable=False),
+    Column("tenant", Name, nullable=False),
+    Column("mode", Name, nullable=False),
+    Column("api_key", Name, nullable=False),
+    Column("batch_id", Id),
+    Column("channel", Name, nullable=False),
+    Column("priority", Name, nullable=False),
+    Column("status", Name, nullable=False),
+    Column("reason", Name),
+    Column("recipient", Json, nullable=False),
+    Column("recipient_hash", Hash, nullable=False),
+    Column("content", Json),
+    Column("options", Json),
+    Column("template_key", Name),
+    Column("template_version", Integer),
+    Column("template_locale", Name),
+    Column("template_data", Json),
+    Column("topic", Name),
+    Column("dedup_key", Name),
+    Column("reference", Name),
+    Column("tags", Json),
+    Column("metadata", Json),
+    Column("on_uncertain", Name, nullable=False),
+    Column("provider", Name),
+    Column("units", Integer, nullable=False),
+    Column("traceparent", Name),
+    Column("request_id", Name),
+    Column("created_at", UtcTime, nullable=False),
+    Column("send_at", UtcTime),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("queued_at", UtcTime),
+    Column("next_attempt_at", UtcTime),
+    Column("finished_at", UtcTime),
+    # What a claim or its outcome writes; no index knows of it.
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("claim_id", BigInteger),
+    Column("claimed_at", UtcTime),
+    Column("claimed_provider", Name),
+    Column("owner", Id),
+    Column("lease_until", UtcTime),
+    Column("claims_unended", SmallInteger, nullable=False, server_default="0"),
+    Column("uncertain_count", SmallInteger, nullable=False, server_default="0"),
+    Column("rung_at", UtcTime),
+    Column("last_attempt", Json),
+    Column("resent_from", Id),
+    postgresql_partition_by="RANGE (id)",
+)
+_unfinished = notifications.c.finished_at.is_(None)
+Index(
+    "ix_notifications_due",
+    notifications.c.next_attempt_at,
+    postgresql_where=_unfinished & notifications.c.next_attempt_at.is_not(None),
+    sqlite_where=_unfinished & notifications.c.next_attempt_at.is_not(None),
+)
+Index(
+    "ix_notifications_expiry",
+    notifications.c.expires_at,
+    postgresql_where=_unfinished,
+    sqlite_where=_unfinished,
+)
+Index(
+    "ix_notifications_lane",
+    notifications.c.channel,
+    notifications.c.priority,
+    notifications.c.queued_at,
+    postgresql_where=_unfinished,
+    sqlite_where=_unfinished,
+)
+Index("ix_notifications_tenant", notifications.c.tenant, notifications.c.id)
+Index(
+    "ix_notifications_recipient",
+    notifications.c.tenant,
+    notifications.c.recipient_hash,
+    notifications.c.id,
+)
+Index(
+    "ix_notifications_reference",
+    notifications.c.tenant,
+    notifications.c.reference,
+    notifications.c.id,
+    postgresql_where=notifications.c.reference.is_not(None),
+    sqlite_where=notifications.c.reference.is_not(None),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("notification_id", Id, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("claim_id", BigInteger, primary_key=True),
+    Column("tenant", Name, nullable=False),
+    Column("attempt", Json, nullable=False),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("notification_id", Id, primary_key=True),
+    Column("tenant", Name, nullable=False),
+    Column("channel", Name, nullable=False),
+    Column("priority", Name, nullable=False),
+    Column("status", Name, nullable=False),
+    Column("reason", Name, nullable=False),
+    Column("provider", Name),
+    Column("attempts", Integer, nullable=False),
+    Column("last_attempt", Json),
+    Column("created_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime, nullable=False),
+)
+Index("ix_dead_letters_tenant", dead_letters.c.tenant, dead_letters.c.notification_id)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("channel", Name, nullable=False),
+    Column("priority", Name, nullable=False),
+    # [[id in hex, units, message version], …]
+    Column("bells", Json, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    # When a relay may take the row: its maker publishes it at once and has until then.
+    Column("due_at", UtcTime, nullable=False),
+)
+Index("ix_outbox_due_at", outbox.c.due_at)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("api_key", Name, primary_key=True),
+    Column("route", Name, primary_key=True),
+    Column("key", Name, primary_key=True),
+    Column("body_hash", Hash, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
+Index("ix_idempotency_expires_at", idempotency.c.expires_at)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("hash", Hash, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("tenant", Name, nullable=False),
+    Column("mode", Name, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("channels", Json),
+    Column("highest_priority", Name),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Column("last_used_at", UtcTime),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("role", Name, nullable=False),
+    Column("host", Name, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("beat_at", UtcTime, nullable=False),
+    Column("lanes", Json, nullable=False),
+    Column("begun", Json, nullable=False),
+    Column("oldest_started", Json, nullable=False),
+    Column("metrics_port", Integer),
+    Column("report", Json, nullable=False),
+    Column("stopped", Boolean, nullable=False),
+    # Set once its claims were taken back after its death.
+    Column("buried_at", UtcTime),
+)
+
+gauges = Table(
+    "gauges",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
