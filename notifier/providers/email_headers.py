@@ -1,0 +1,94 @@
+"""Header lines of an e-mail that nobody can break out of.
+
+Every value is checked for control characters here, right before it is sent, whoever has checked it before
+(ASVS 1.3.11); a name must be on the list. Non-ASCII text becomes encoded words (RFC 2047), except addresses
+under SMTPUTF8 (RFC 6532).
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+
+from notifier.domain.errors import RenderError
+from notifier.domain.texts import has_control
+
+#: Names a caller may set besides ``X-…``; everything else is ours to write.
+ALLOWED_HEADERS = frozenset(
+    {
+        "auto-submitted",
+        "feedback-id",
+        "importance",
+        "in-reply-to",
+        "list-help",
+        "list-id",
+        "list-unsubscribe",
+        "list-unsubscribe-post",
+        "precedence",
+        "references",
+    }
+)
+_X_NAME = re.compile(r"X-[A-Za-z0-9-]{1,40}", re.IGNORECASE)
+#: A longer value would be more than a line of RFC 5322 (998 octets) once folded nowhere.
+_MAX_VALUE = 900
+#: Octets in one encoded word: 45 make 60 in base64, and RFC 2047 allows 75 in all.
+_WORD = 45
+#: Longer text is written as encoded words, which fold.
+_PLAIN = 60
+
+
+def is_allowed_header(name: str) -> bool:
+    """Whether a caller may set the header called `name`."""
+    return _X_NAME.fullmatch(name) is not None or name.lower() in ALLOWED_HEADERS
+
+
+def custom_header(name: str, value: object) -> str:
+    """One line of a caller's own header; raises `RenderError`."""
+    if not is_allowed_header(name):
+        raise RenderError("a custom header has a name that is not allowed")
+    if not isinstance(value, str) or len(value) > _MAX_VALUE or not value.isascii():
+        raise RenderError(f"a custom header must be at most {_MAX_VALUE} ASCII characters")
+    return f"{name}: {safe(value)}"
+
+
+def safe(value: str) -> str:
+    """`value` as it is; raises `RenderError` when it could end its header or can't be encoded."""
+    if has_control(value):
+        raise RenderError("a header holds a control character")
+    return value
+
+
+def unstructured(text: str) -> str:
+    """`text` for a header of free text such as Subject."""
+    safe(text)
+    plain = text.isascii() and len(text) <= _PLAIN and text == text.strip() and "=?" not in text
+    return text if plain else _encoded_words(text)
+
+
+def mailbox(address: str, name: str | None) -> str:
+    """``"Ada, Countess" <ada@example.com>``: the name is data, whatever stands in it."""
+    checked = safe(address)
+    if any(character in checked for character in ' <>,;:"()[]\\'):
+        raise RenderError("an address is no plain address")
+    if not name or not safe(name).strip():
+        return checked
+    if name.isascii() and len(name) <= _PLAIN and "=?" not in name:
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}" <{checked}>'
+    return f"{_encoded_words(name)}\r\n <{checked}>"
+
+
+def _encoded_words(text: str) -> str:
+    words = (f"=?utf-8?b?{b64encode(chunk).decode()}?=" for chunk in _chunks(text))
+    return "\r\n ".join(words)
+
+
+def _chunks(text: str) -> Iterator[bytes]:
+    """UTF-8 of `text` in pieces of at most 45 octets, none ending inside a character."""
+    piece = bytearray()
+    for character in text:
+        encoded = character.encode()
+        if len(piece) + len(encoded) > _WORD:
+            yield bytes(piece)
+            piece.clear()
+        piece += encoded
+    yield bytes(piece)

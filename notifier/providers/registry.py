@@ -1,0 +1,79 @@
+"""From a provider's URL to an account: the module behind a scheme is imported by the first `build`.
+
+So a process that only wants names and timeouts (the HTTP process, `doctor`) imports no provider.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import cast
+
+from notifier.domain.lanes import Channel
+from notifier.providers.base import Account, Provider, ProviderDefaults
+from notifier.providers.senders import parse_sender
+from notifier.providers.urls import ProviderUrl, ProviderUrlError, parse_url
+
+__all__ = ["ProviderDefaults", "ProviderUrlError", "accounts", "parse_provider_url"]
+
+#: Scheme → the module whose `build(url, channel, name, defaults)` makes a `Provider`.
+_MODULES: Mapping[str, str] = {
+    "console": "notifier.providers.console",
+    "smtp": "notifier.providers.smtp",
+    "smtp+starttls": "notifier.providers.smtp",
+    "smtps": "notifier.providers.smtp",
+}
+
+
+def parse_provider_url(channel: Channel, url: str, defaults: ProviderDefaults) -> Account:
+    """The account that `url` describes for `channel`; raises `ProviderUrlError`, never with a secret."""
+    return _account(channel, parse_url(channel, url), defaults)
+
+
+def accounts(
+    channel_urls: Mapping[Channel, Sequence[str]], defaults: ProviderDefaults
+) -> dict[Channel, list[Account]]:
+    """Each channel's accounts in the order of preference, their names unique within the channel.
+
+    A name that is taken gets ``-2``, ``-3`` and so on. Raises `ProviderUrlError`.
+    """
+    return {channel: _unlike(channel, urls, defaults) for channel, urls in channel_urls.items()}
+
+
+def _unlike(channel: Channel, urls: Sequence[str], defaults: ProviderDefaults) -> list[Account]:
+    parsed = [parse_url(channel, url) for url in urls]
+    found: dict[str, Account] = {}
+    for url in parsed:
+        name, number = url.name, 1
+        while name in found:
+            number += 1
+            name = f"{url.name[:60]}-{number}"
+        options = {**url.options, "name": name}
+        found[name] = _account(channel, replace(url, options=options), defaults)
+    return list(found.values())
+
+
+def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults) -> Account:
+    if url.scheme != "console":
+        _check_sender(url, defaults)
+    usual = defaults.provider_timeout if url.scheme == "console" else defaults.smtp_timeout
+
+    def build() -> Provider:
+        module = import_module(_MODULES[url.scheme])
+        return cast("Provider", module.build(url, channel, defaults))
+
+    return Account(
+        name=url.name,
+        channel=channel,
+        timeout=float(cast("float", url.options.get("timeout", usual))),
+        build=build,
+        utf8_addresses=bool(url.options.get("smtputf8", False)),
+    )
+
+
+def _check_sender(url: ProviderUrl, defaults: ProviderDefaults) -> None:
+    if "from" in url.options:
+        return
+    try:
+        parse_sender(defaults.email_from)
+    except ValueError as wrong:
+        raise ProviderUrlError(f"{url.scheme}: the sender for e-mail {wrong}") from None

@@ -1,0 +1,222 @@
+"""E-mails arrive as they were written, and nothing in them can become another header."""
+
+import email
+import email.policy
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from uuid import UUID
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from notifier.domain.errors import RenderError
+from notifier.domain.notification import Content, Outgoing
+from notifier.domain.recipients import EmailAddress, PhoneNumber
+from notifier.providers.mime import build_email
+from notifier.providers.senders import Sender
+
+ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+SENDER = Sender("news@acme.example", "Acme, Inc.")
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HEADERS = {
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+}
+CONTROLS = "\r\n\t\0\x1b\x7f\x85\u2028\u2029"
+
+#: Everything but lone surrogates, which no UTF-8 can hold; rich in what goes wrong.
+awkward = st.sampled_from(
+    [*'\r\n. =?_<>",;:@\t\\', "\r\n.\r\n", "👩‍👩‍👧", "e\u0301", "שלום", "\u202e", "\x85", "=?utf-8?q?a?="]
+)
+texts = st.lists(st.one_of(awkward, st.characters(exclude_categories=["Cs"])), max_size=200).map("".join)
+lines = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=255)
+
+
+def built(name=None, options=None, recipient=None, **content) -> bytes:
+    outgoing = Outgoing(
+        id=ID,
+        recipient=recipient or EmailAddress("ada@example.com", name),
+        content=Content(**content),
+        options=options or {},
+    )
+    return build_email(outgoing, SENDER, NOW).data
+
+
+def undotted(data: bytes) -> bytes:
+    """What a server keeps (RFC 5321, 4.5.2)."""
+    return b"\r\n".join(line.removeprefix(b".") for line in data.split(b"\r\n"))
+
+
+def read(data: bytes) -> EmailMessage:
+    return email.message_from_bytes(undotted(data), policy=email.policy.default)
+
+
+def canonical(text: str) -> bytes:
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode()
+
+
+def check_lines(data: bytes) -> None:
+    """Fit for DATA: CRLF only, 7-bit, short lines, no lone dot."""
+    assert data.endswith(b"\r\n")
+    assert data.isascii()
+    for line in data.split(b"\r\n"):
+        assert b"\r" not in line
+        assert b"\n" not in line
+        assert len(line) <= 200
+        assert line != b"."
+
+
+@given(texts)
+@example("a" * 5000)
+@example("." * 300)
+@example("é" + "a" * 76)
+@example("a" * 76)
+@example("trailing blank \r\n \t")
+@example("")
+def test_a_text_arrives_byte_equal(text):
+    """Whatever the text, decoding gives it back, line ends made CRLF; the wire form is fit for DATA."""
+    data = built(subject="Hi", text=text)
+    check_lines(data)
+    found = email.message_from_bytes(undotted(data))
+    assert found.get_payload(decode=True) == canonical(text)
+
+
+@given(texts, texts)
+@example("--=_01890a5dac96774bbcceb302099a8057--", "--=_01890a5dac96774bbcceb302099a8057\r\n")
+def test_text_and_html_arrive_byte_equal(text, html):
+    """The plain part comes first (RFC 2046, 5.1.4), and neither can end the other."""
+    data = built(subject="Hi", text=text, html=html)
+    check_lines(data)
+    plain, rich = email.message_from_bytes(undotted(data)).get_payload()
+    assert (plain.get_content_type(), rich.get_content_type()) == ("text/plain", "text/html")
+    assert plain.get_payload(decode=True) == canonical(text)
+    assert rich.get_payload(decode=True) == canonical(html)
+
+
+@given(subject=lines, name=st.one_of(st.none(), lines))
+@example("=?utf-8?q?evil?=", '<evil@example.com>, "x')
+@example(" leading and trailing ", "back\\slash")
+@example("x" * 255, "ü" * 200)
+def test_subject_and_name_arrive_as_written(subject, name):
+    """Any line of text comes back the same, and the recipient stays one."""
+    data = built(name, subject=subject, text="x")
+    check_lines(data)
+    found = read(data)
+    assert set(found.keys()) == HEADERS
+    decoded = email.header.make_header(
+        email.header.decode_header(email.message_from_bytes(data)["Subject"] or "")
+    )
+    assert str(decoded) == subject
+    (to,) = found["To"].addresses
+    assert to.addr_spec == "ada@example.com"
+
+
+@given(st.text(), st.sampled_from(CONTROLS), st.text())
+def test_a_control_character_in_a_header_is_refused(before, control, after):
+    """No injected header survives: subject, name, custom value or Reply-To with a control is no message."""
+    value = before + control + after
+    for make in (
+        lambda: built(subject=value, text="x"),
+        lambda: built(value, subject="x", text="x"),
+        lambda: built(subject="x", text="x", options={"email": {"headers": {"X-A": value}}}),
+        lambda: built(subject="x", text="x", options={"email": {"reply_to": f"{value} <a@b.example>"}}),
+        lambda: built(recipient=EmailAddress(f"a{control}@example.com"), text="x"),
+    ):
+        with pytest.raises(RenderError):
+            make()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Bcc",
+        "From",
+        "To",
+        "DKIM-Signature",
+        "X-A\r\nBcc",
+        "X-",
+        "X-a b",
+        "X-" + "a" * 41,
+        "X-ü",
+        "",
+        "Received",
+    ],
+)
+def test_a_header_name_that_is_not_allowed_is_refused(name):
+    """Names come from a list, for a name can smuggle as well as a value."""
+    with pytest.raises(RenderError):
+        built(subject="x", text="x", options={"email": {"headers": {name: "v"}}})
+
+
+def test_allowed_headers_and_reply_to_arrive():
+    """What may be set is set."""
+    options = {
+        "email": {
+            "reply_to": "Help Desk <help@acme.example>",
+            "headers": {"X-Order": "42", "List-Unsubscribe": "<https://acme.example/u/1>"},
+        }
+    }
+    found = read(built(subject="x", text="x", options=options))
+    (reply_to,) = found["Reply-To"].addresses
+    assert (reply_to.display_name, reply_to.addr_spec) == ("Help Desk", "help@acme.example")
+    assert (found["X-Order"], found["List-Unsubscribe"]) == ("42", "<https://acme.example/u/1>")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"reply_to": "a@b.example"}, {"email": {"cc": "a@b.example"}}, {"email": {"headers": {"X-A": 5}}}],
+)
+def test_no_option_is_ignored(options):
+    """An option that is not understood is told, never dropped."""
+    with pytest.raises(RenderError):
+        built(subject="x", text="x", options=options)
+
+
+def test_the_options_of_other_channels_do_not_matter():
+    """One request may carry options for all channels."""
+    assert b"ACME" not in built(subject="x", text="x", options={"sms": {"sender_id": "ACME"}})
+
+
+@pytest.mark.parametrize(
+    ("recipient", "content"),
+    [
+        (PhoneNumber("+447700900000"), {"text": "x"}),
+        (None, {"subject": "x"}),
+        (None, {"text": "\ud800"}),
+        (None, {"subject": "\ud800", "text": "x"}),
+        (EmailAddress("a@x.com, evil@y.com"), {"text": "x"}),
+        (EmailAddress("a@x.com> SIZE=1"), {"text": "x"}),
+    ],
+)
+def test_what_can_not_become_an_email_is_refused(recipient, content):
+    """A wrong recipient, no body, lone surrogates, two addresses in one."""
+    with pytest.raises(RenderError):
+        built(recipient=recipient, **content)
+
+
+def test_message_id_date_and_from():
+    """The Message-ID is the notification's id at the sender's domain, in each attempt the same."""
+    found = read(built(subject="x", text="x"))
+    assert found["Message-ID"] == f"<ntf_{ID}@acme.example>"
+    assert found["From"] == '"Acme, Inc." <news@acme.example>'
+    assert found["Date"] == "Sun, 01 Mar 2026 12:00:00 +0000"
+    first, second = (
+        Outgoing(id=ID, recipient=EmailAddress("a@b.example"), content=Content(text="x"), attempt=n)
+        for n in (1, 2)
+    )
+    assert build_email(first, SENDER, NOW) == build_email(second, SENDER, NOW)
+
+
+def test_only_a_non_ascii_address_needs_smtputf8():
+    """RFC 6532: such an address stands in the header as UTF-8."""
+    outgoing = Outgoing(id=ID, recipient=EmailAddress("jørn@example.com"), content=Content(text="ø"))
+    mail = build_email(outgoing, SENDER, NOW)
+    assert mail.needs_utf8
+    assert "To: jørn@example.com\r\n".encode() in mail.data
