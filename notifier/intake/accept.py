@@ -37,7 +37,7 @@ class Intake:
         self,
         writer: GroupWriter,
         admission: Admission,
-        hand_over: Callable[[list[OutboxRow]], None],
+        hand_over: Callable[[list[OutboxRow]], object],
         *,
         wait: float = 2.0,
         waiting_limit: int = 10_000,

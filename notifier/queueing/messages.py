@@ -103,6 +103,18 @@ def decode(body: bytes, queue_name: str, prefix: str) -> tuple[QueueMessage, dra
     )
 
 
+def peek_id(body: bytes) -> UUID | None:
+    """The notification id in a body of any version, as far as it can be made out; for dead letters only."""
+    if len(body) > MAX_BODY:
+        return None
+    try:
+        found = msgspec.json.decode(body)
+        text = found["kwargs"]["id"]
+    except (msgspec.MsgspecError, ValueError, RecursionError, KeyError, TypeError, IndexError):
+        return None
+    return parse_notification_id(text) if isinstance(text, str) else None
+
+
 def _ours(raw: _Body, kwargs: _Kwargs, queue_name: str, prefix: str) -> QueueMessage:
     try:
         lane = Lane.parse(kwargs.lane)

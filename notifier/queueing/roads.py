@@ -5,10 +5,15 @@ from typing import Protocol
 from uuid import UUID
 
 from notifier.domain.lanes import Lane
+from notifier.queueing.embedded import EmbeddedBroker
+from notifier.queueing.messages import peek_id
+
+#: Takes ids and returns only once their bells are owed in storage.
+Ring = Callable[[list[UUID]], None]
 
 
 class Road(Protocol):
-    """A broker, as the relay sees it. Every call may fail with `OSError`-like broker errors."""
+    """A broker, as the relay sees it. A broker that is away makes no error here, only no answer."""
 
     def ready(self) -> Mapping[Lane, int] | None:
         """How many messages are ready in each lane's queue; None when that can't be told."""
@@ -16,8 +21,32 @@ class Road(Protocol):
     def has_room(self, lane: Lane) -> bool:
         """Whether the lane's queue takes more right now."""
 
-    def drain_dead(self, ring: Callable[[list[UUID]], None], limit: int) -> int:
+    def drain_dead(self, ring: Ring, limit: int) -> int:
         """Hand the ids in the dead-letter queues to `ring`, then remove them; says how many there were."""
 
-    def close(self) -> None:
-        """Let go of connections."""
+
+class EmbeddedRoad:
+    """The broker inside this process."""
+
+    def __init__(self, broker: EmbeddedBroker, prefix: str, limit: int) -> None:
+        self._broker = broker
+        self._queues = {lane: lane.queue(prefix) for lane in Lane.all()}
+        self._limit = limit
+
+    def ready(self) -> Mapping[Lane, int] | None:
+        """See `Road`."""
+        counts = self._broker.counts(list(self._queues.values()))
+        return {lane: counts[name][0] for lane, name in self._queues.items()}
+
+    def has_room(self, lane: Lane) -> bool:
+        """Half of it, so that whole outbox rows fit and full queues are not asked again and again."""
+        name = self._queues[lane]
+        return self._broker.counts([name])[name][0] <= self._limit // 2
+
+    def drain_dead(self, ring: Ring, limit: int) -> int:
+        """See `Road`."""
+        bodies = self._broker.take_dead(limit)
+        ids = [found for body in bodies if (found := peek_id(body)) is not None]
+        if ids:
+            ring(ids)
+        return len(bodies)

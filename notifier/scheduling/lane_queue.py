@@ -24,7 +24,9 @@ Gate = Callable[[str], Grant | NotBefore]
 class Item(Protocol):
     """What Dramatiq puts on the queue: a wrapper around the delivered message."""
 
-    message: Any
+    @property
+    def message(self) -> Any:
+        """The proxy."""
 
 
 class LaneQueue:

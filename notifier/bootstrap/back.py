@@ -1,0 +1,165 @@
+"""The back half: broker, middleware and actors of one worker process."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import dramatiq
+
+from notifier.actors.context import CurrentMessage
+from notifier.actors.declare import declare_actors
+from notifier.actors.finishing import Finishing
+from notifier.actors.lifetime import Lifetime
+from notifier.bootstrap import engines
+from notifier.bootstrap.providers import make_accounts, make_router
+from notifier.bootstrap.relays import make_relay
+from notifier.bootstrap.roads import BrokerParts
+from notifier.delivery import takeovers
+from notifier.delivery.beats import Beats, new_beat
+from notifier.delivery.begun import Begun
+from notifier.delivery.claims import ClaimDesk
+from notifier.delivery.deliver import Deliverer, DeliveryConfig
+from notifier.delivery.recorder import Recorder
+from notifier.domain.lanes import Lane, Priority
+from notifier.domain.retries import RetryPolicy, Schedule
+from notifier.providers.captured import Captured
+from notifier.queueing.broker import Grant, NotBefore, Proxy
+from notifier.queueing.stand_in import StandIn
+from notifier.routing import Router
+from notifier.scheduling.lane_queue import LaneQueue
+from notifier.scheduling.middleware import LaneScheduling
+from notifier.settings import Settings
+from notifier.storage import workers
+from notifier.telemetry.signals import CrashPoints, Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A message on its way back into the lane queue, wrapped as Dramatiq wraps it."""
+
+    message: Proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A worker's parts; the broker has all its middleware and actors."""
+
+    broker: BrokerParts
+    scheduling: LaneScheduling
+    recorder: Recorder
+    stand_in: StandIn
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """The waits by priority that Settings name."""
+    return RetryPolicy(
+        by_priority={
+            Priority.HIGH: Schedule(settings.retry_high_base_seconds, settings.retry_high_cap_seconds),
+            Priority.MEDIUM: Schedule(settings.retry_medium_base_seconds, settings.retry_medium_cap_seconds),
+            Priority.LOW: Schedule(settings.retry_low_base_seconds, settings.retry_low_cap_seconds),
+        },
+        max_resends=settings.uncertain_resends,
+    )
+
+
+def make_gate(router: Router, prefix: str) -> Callable[[str], Grant | NotBefore]:
+    """The seam between the queue's names and the rules of who may send: answers from memory."""
+    lanes = {lane.queue(prefix): lane for lane in Lane.all()}
+    return lambda queue_name: router.grant(lanes[queue_name])
+
+
+def make_back(
+    settings: Settings,
+    broker: BrokerParts,
+    *,
+    threads: int | None = None,
+    capture: Captured | None = None,
+    signals: Signals | None = None,
+    first: Sequence[dramatiq.Middleware] = (),
+) -> Back:
+    """Give the broker what makes it a worker; `first` goes before all other middleware."""
+    threads = threads or settings.worker_threads
+    reach = CrashPoints(settings.crash_at).reach
+    claims, records = engines.claims(settings), engines.records(settings)
+    owner, begun = uuid4(), Begun(settings.lease_seconds)
+    recorder = Recorder(records, begun, threads, signals=signals, reach=reach)
+    accounts = make_accounts(settings, capture)
+    router = make_router(accounts)
+    scheduling = LaneScheduling(make_gate(router, settings.queue_prefix), threads=threads)
+    desk = ClaimDesk(
+        claims,
+        owner,
+        begun,
+        lease=settings.lease_seconds,
+        beat_fresh=settings.beat_fresh_seconds,
+        limits=takeovers.Limits(settings.poison_claims, settings.uncertain_resends),
+        reach=reach,
+    )
+    deliverer = Deliverer(
+        desk,
+        recorder,
+        router,
+        accounts,
+        retry_policy(settings),
+        _delivery_config(settings),
+        put_back=_putting_back(scheduling.queue),
+        signals=signals,
+        reach=reach,
+    )
+    stand_in = _make_stand_in(settings, broker)
+    lanes = tuple(lane.name for lane in Lane.all())
+    said = new_beat("worker", lanes, owner)
+    beats = Beats(
+        records,
+        lambda: replace(said, begun=begun.named(), oldest_started=begun.take_started()),
+        every=settings.beat_seconds,
+        after=stand_in.look,
+    )
+    current = CurrentMessage()
+    for one in (
+        *first,
+        Lifetime(
+            [recorder.start, beats.start],
+            [stand_in.stop, lambda: _stop_recorder(recorder), beats.stop, claims.dispose, records.dispose],
+        ),
+        scheduling,
+        current,
+        Finishing(recorder.drain, deliverer.close_thread, settings.drain_seconds),
+    ):
+        broker.broker.add_middleware(one)
+    declare_actors(broker.broker, Lane.all(), settings.queue_prefix, current, deliverer.deliver)
+    return Back(broker, scheduling, recorder, stand_in)
+
+
+def _stop_recorder(recorder: Recorder) -> None:
+    recorder.stop(5.0)
+
+
+def _delivery_config(settings: Settings) -> DeliveryConfig:
+    return DeliveryConfig(
+        lease=settings.lease_seconds,
+        send_margin=settings.send_margin_seconds,
+        poison_claims=settings.poison_claims,
+        crash_wait=settings.retry_medium_base_seconds,
+    )
+
+
+def _putting_back(queue: LaneQueue) -> Callable[[Proxy, float], None]:
+    return lambda proxy, seconds: queue.put_back(Again(proxy), seconds)
+
+
+def _make_stand_in(settings: Settings, broker: BrokerParts) -> StandIn:
+    looks = engines.relay(settings)
+
+    def make() -> Any:
+        parts = make_relay(settings, broker)
+        # Its beat stays unsaid: it stands in only until a real relay beats.
+        parts.handover.start()
+        return parts.relay
+
+    return StandIn(
+        make,
+        lambda: workers.any_living(looks, settings.relay_missing_seconds / 2, "relay"),
+        missing=settings.relay_missing_seconds,
+    )

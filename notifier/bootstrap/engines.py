@@ -1,0 +1,36 @@
+"""Which engine for which use."""
+
+from sqlalchemy import Engine
+
+from notifier.settings import Settings
+from notifier.storage.engine import Use, make_engine
+
+_DOOR_TIMEOUT = 5.0
+
+
+def door_reads(settings: Settings) -> Engine:
+    """For the door's reads: a caller waits."""
+    use = Use(name="http", pool_size=settings.database_pool_size, statement_timeout=_DOOR_TIMEOUT)
+    return make_engine(settings.database_url, use)
+
+
+def door_writes(settings: Settings) -> Engine:
+    """For the intake's writer and for clearing the outbox: one connection each."""
+    return make_engine(
+        settings.database_url, Use(name="intake", pool_size=2, statement_timeout=_DOOR_TIMEOUT)
+    )
+
+
+def claims(settings: Settings) -> Engine:
+    """For claims, whose last commits a crash of the database may forget."""
+    return make_engine(settings.database_url, Use(name="claims", pool_size=2, lasting=False))
+
+
+def records(settings: Settings) -> Engine:
+    """For outcomes and beats."""
+    return make_engine(settings.database_url, Use(name="records", pool_size=4))
+
+
+def relay(settings: Settings) -> Engine:
+    """For the relay."""
+    return make_engine(settings.database_url, Use(name="relay", pool_size=3))

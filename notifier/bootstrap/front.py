@@ -1,0 +1,144 @@
+"""The front half: intake with its publisher, and the door before it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Engine
+
+from notifier import __version__
+from notifier.bootstrap import engines
+from notifier.bootstrap.providers import make_accounts
+from notifier.bootstrap.roads import BrokerParts
+from notifier.delivery.beats import Beats, new_beat
+from notifier.domain.lanes import Channel, Priority
+from notifier.http.config import HttpConfig
+from notifier.http.parts import DoorParts
+from notifier.intake.accept import Intake
+from notifier.intake.admission import Admission, Level, Limits
+from notifier.intake.groups import GroupWriter
+from notifier.queueing.handover import Handover
+from notifier.settings import Settings
+from notifier.storage import workers
+from notifier.storage.clock import DatabaseClock
+from notifier.telemetry.signals import CrashPoints
+
+
+def default_ttl(settings: Settings) -> dict[Priority, int]:
+    """How long each priority lives unless its request says otherwise, in seconds."""
+    return {
+        Priority.HIGH: settings.ttl_high_seconds,
+        Priority.MEDIUM: settings.ttl_medium_seconds,
+        Priority.LOW: settings.ttl_low_seconds,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """What accepts: start it, submit to `intake`, stop it."""
+
+    engine: Engine
+    writes: Engine
+    intake: Intake
+    admission: Admission
+    handover: Handover
+    broker: BrokerParts
+    clock: DatabaseClock
+    beats: Beats
+
+    def start(self) -> None:
+        """Connect what can be connected and begin to accept."""
+        start_publishing(self.broker)
+        self.handover.start()
+        self.intake.start()
+        self.beats.start()
+
+    def stop(self) -> None:
+        """Write what waits, publish what can be published, let go."""
+        self.intake.stop()
+        self.handover.stop()
+        self.beats.stop()
+        self.broker.publisher.close()
+        self.engine.dispose()
+        self.writes.dispose()
+
+
+def start_publishing(broker: BrokerParts) -> None:
+    """Connect the publisher in the background, so that the first message need not wait for it."""
+    start = getattr(broker.publisher, "start", None)
+    if start is not None:
+        start()
+
+
+def make_front(settings: Settings, broker: BrokerParts) -> Front:
+    """The front half on a broker."""
+    reads, writes = engines.door_reads(settings), engines.door_writes(settings)
+    reach = CrashPoints(settings.crash_at).reach
+    admission = Admission(Limits(pending=settings.backlog_limit))
+    handover = Handover(writes, broker.publisher, refused_wait=broker.refused_wait, reach=reach)
+    writer = GroupWriter(
+        writes,
+        ttl={str(priority): seconds for priority, seconds in default_ttl(settings).items()},
+        key_hours=settings.idempotency_hours,
+        grace=settings.outbox_grace_seconds,
+        reach=reach,
+    )
+    intake = Intake(
+        writer,
+        admission,
+        handover.offer,
+        wait=settings.accept_wait_seconds,
+        waiting_limit=settings.accept_waiting_limit,
+    )
+    clock = DatabaseClock(reads)
+    first = new_beat("http")
+
+    def look() -> None:
+        clock.sync()
+        found = workers.read_gauges(reads)
+        admission.level = Level(found.get("pending", 0), found.get("database_bytes", 0))
+
+    beats = Beats(reads, lambda: replace(first), every=settings.beat_seconds, after=look)
+    return Front(
+        engine=reads,
+        writes=writes,
+        intake=intake,
+        admission=admission,
+        handover=handover,
+        broker=broker,
+        clock=clock,
+        beats=beats,
+    )
+
+
+def make_door(
+    settings: Settings, front: Front, captured: Callable[[], Sequence[dict[str, Any]]] | None = None
+) -> tuple[DoorParts, HttpConfig]:
+    """What the HTTP application is built from."""
+    known = make_accounts(settings)
+    emails = list(known[Channel.EMAIL].values())
+    config = HttpConfig(
+        version=__version__,
+        production=settings.production,
+        providers={channel: tuple(names) for channel, names in known.items()},
+        utf8_addresses=bool(emails) and emails[0].utf8_addresses,
+        default_ttl=default_ttl(settings),
+        body_limit=settings.body_limit_bytes,
+        batch_limit=settings.batch_body_limit_bytes,
+        header_deadline=settings.header_deadline_seconds,
+        body_deadline=settings.body_deadline_seconds,
+        connections=settings.http_connections_limit,
+        read_deadline=settings.accept_wait_seconds,
+        read_threads=settings.database_pool_size,
+        health_ttl=settings.health_fresh_seconds / 2,
+        linger=settings.stop_accepting_seconds,
+    )
+    parts = DoorParts(
+        engine=front.engine,
+        intake=front.intake,
+        now=front.clock.now,
+        broker_up=lambda: front.broker.publisher.connected,
+        backlog_full=lambda: front.admission.full or front.intake.full,
+        captured=captured,
+    )
+    return parts, config

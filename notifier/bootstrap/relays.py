@@ -1,0 +1,102 @@
+"""The relay: as a fork of a `dramatiq` launch, as a thread of `notifier dev`, or standing in for a lost one."""
+
+import signal
+import sys
+import threading
+from dataclasses import dataclass, replace
+
+import structlog
+from sqlalchemy import Engine
+
+from notifier.bootstrap import engines
+from notifier.bootstrap.front import start_publishing
+from notifier.bootstrap.roads import BrokerParts, make_broker
+from notifier.delivery.beats import Beats, new_beat
+from notifier.queueing.handover import Handover
+from notifier.queueing.relay import Relay, RelayConfig
+from notifier.settings import Settings, SettingsError, load_settings
+from notifier.telemetry.logs import configure_logs
+from notifier.telemetry.parents import end_with_parent
+from notifier.telemetry.signals import CrashPoints
+
+log = structlog.get_logger("notifier.relay")
+
+
+def relay_config(settings: Settings) -> RelayConfig:
+    """What Settings say about the relay."""
+    return RelayConfig(
+        poll=settings.relay_poll_seconds,
+        batch=settings.relay_batch,
+        grace=settings.outbox_grace_seconds,
+        lease=settings.lease_seconds,
+        orphan=settings.orphan_seconds,
+        ring_again=settings.ring_again_seconds,
+        beat_fresh=settings.beat_fresh_seconds,
+        after_return=settings.database_return_seconds,
+        backlog_limit=settings.backlog_limit,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RelayParts:
+    """A relay with its own engine, handover and beat."""
+
+    relay: Relay
+    handover: Handover
+    beats: Beats
+    engine: Engine
+
+    def start(self) -> None:
+        """Everything but the loop itself."""
+        self.handover.start()
+        self.beats.start()
+
+    def stop(self) -> None:
+        """After the loop has ended."""
+        self.handover.stop()
+        self.beats.stop()
+        self.engine.dispose()
+
+
+def make_relay(settings: Settings, broker: BrokerParts) -> RelayParts:
+    """A relay on a broker."""
+    engine = engines.relay(settings)
+    reach = CrashPoints(settings.crash_at).reach
+    handover = Handover(engine, broker.publisher, refused_wait=broker.refused_wait, reach=reach)
+    relay = Relay(engine, handover, broker.road, relay_config(settings), reach=reach)
+    first = new_beat("relay")
+    beats = Beats(engine, lambda: replace(first), every=settings.beat_seconds)
+    return RelayParts(relay, handover, beats, engine)
+
+
+def main() -> int:
+    """The relay process: runs until SIGTERM or until its launcher is gone; 0 at a stop in order."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - nothing else is set up yet
+        return 2
+    configure_logs(settings.log_format, settings.log_level)
+    broker = make_broker(settings)
+    parts = make_relay(settings, broker)
+    # Dramatiq's handler would leave at once, in the middle of a batch.
+    signal.signal(signal.SIGTERM, lambda *_: parts.relay.stop())
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: parts.relay.stop())
+    end_with_parent(parts.relay.stop)
+    start_publishing(broker)
+    parts.start()
+    log.info("relay_started")
+    parts.relay.run()
+    parts.stop()
+    broker.publisher.close()
+    log.info("relay_stopped")
+    return 0
+
+
+def run_in_thread(parts: RelayParts) -> threading.Thread:
+    """The relay's loop in a thread of this process."""
+    parts.start()
+    thread = threading.Thread(target=parts.relay.run, name="relay", daemon=True)
+    thread.start()
+    return thread

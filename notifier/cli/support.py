@@ -1,0 +1,34 @@
+"""What every command shares: settings with a clear end, JSON or words, and exit codes.
+
+Exit codes: 0 done · 1 it could not be done · 2 wrong usage or settings.
+"""
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from notifier.settings import Settings, SettingsError, load_settings
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of words.")
+
+
+def settings_or_exit(**overrides: object) -> Settings:
+    """The settings in force; exits with 2 and every wrong one named."""
+    try:
+        return load_settings(overrides=overrides or None)
+    except SettingsError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+
+
+def say(as_json: bool, document: Any, words: str) -> None:
+    """The result, for a program or for a person."""
+    click.echo(json.dumps(document, ensure_ascii=False) if as_json else words)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """End with a message on standard error."""
+    click.echo(message, err=True)
+    sys.exit(code)

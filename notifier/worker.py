@@ -1,0 +1,59 @@
+"""What `dramatiq notifier.worker` loads: the broker with its middleware and an actor for each lane.
+
+`notifier work` wraps the same. Settings come from the environment and `.env`.
+"""
+
+# ruff: noqa: E402 - the Prometheus directory must be set before anything imports prometheus_client
+from notifier.telemetry.prometheus_dir import prepare_prometheus_dir
+
+prepare_prometheus_dir()
+
+import argparse
+import os
+import signal
+import sys
+
+import dramatiq
+
+from notifier.actors.relay_fork import RelayFork
+from notifier.bootstrap import relays
+from notifier.bootstrap.back import make_back
+from notifier.bootstrap.roads import make_broker
+from notifier.settings import Settings, SettingsError, load_settings
+from notifier.telemetry.logs import configure_logs
+from notifier.telemetry.parents import end_with_parent
+
+
+def threads_asked(arguments: list[str]) -> int | None:
+    """The `--threads` of the `dramatiq` command line; None when it was not named (its 8 is a default)."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--threads", "-t", type=int)
+    return parser.parse_known_args(arguments)[0].threads  # type: ignore[no-any-return]
+
+
+def _settings() -> Settings:
+    try:
+        settings = load_settings()
+        settings.require_servers("dramatiq")
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - logs need settings
+        raise SystemExit(2) from None
+    return settings
+
+
+def _stop_in_order() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def load() -> dramatiq.Broker:
+    """The broker of this worker process."""
+    settings = _settings()
+    configure_logs(settings.log_format, settings.log_level)
+    parts = make_broker(settings)
+    make_back(settings, parts, threads=threads_asked(sys.argv[1:]), first=[RelayFork(relays.main)])
+    dramatiq.set_broker(parts.broker)
+    end_with_parent(_stop_in_order)
+    return parts.broker
+
+
+broker = load()
