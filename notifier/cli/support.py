@@ -11,7 +11,9 @@ import click
 
 from notifier.settings import Settings, SettingsError, load_settings
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of words.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of words."
+)
 
 
 def settings_or_exit(**overrides: object) -> Settings:

@@ -162,7 +162,7 @@ class Deliverer:
         except Exception as error:  # noqa: BLE001 - nobody knows what it did
             # A provider's bug: it may have written the request before it failed.
             log.error("provider_crashed", provider=account.name, error=type(error).__name__)
-            self._providers().pop(account.name, None)
+            self._providers().pop((account.channel, account.name), None)
             return Uncertain(answer=Answer(text=f"the provider's code failed: {type(error).__name__}"))
         self._reach("after_send")
         return outcome
@@ -200,12 +200,14 @@ class Deliverer:
 
     def _provider(self, account: Account) -> Provider:
         providers = self._providers()
-        if account.name not in providers:
-            providers[account.name] = account.build()
-        return providers[account.name]
+        # Two channels may each have an account of the same name.
+        key = (account.channel, account.name)
+        if key not in providers:
+            providers[key] = account.build()
+        return providers[key]
 
-    def _providers(self) -> dict[str, Provider]:
-        found: dict[str, Provider] | None = getattr(self._of_thread, "providers", None)
+    def _providers(self) -> dict[tuple[Channel, str], Provider]:
+        found: dict[tuple[Channel, str], Provider] | None = getattr(self._of_thread, "providers", None)
         if found is None:
             found = self._of_thread.providers = {}
         return found

@@ -1,0 +1,140 @@
+"""`notifier serve`: the HTTP server, in one process or in several that share a listening socket."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+import click
+
+from notifier.cli.support import fail, settings_or_exit
+from notifier.settings import Settings, SettingsError
+
+#: A process that dies sooner than this after its start is restarted only after as long.
+_SETTLED = 5.0
+
+
+@click.command()
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@click.option("--host", help="Address to bind; default: NOTIFIER_HTTP_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port, 0 for any; default: NOTIFIER_HTTP_PORT.")
+def command(processes: int, host: str | None, port: int | None) -> None:
+    """Run the HTTP server.
+
+    Needs a broker and a database that are servers; `notifier dev` needs neither.
+    """
+    overrides: dict[str, object] = {"http_host": host, "http_port": port}
+    settings = settings_or_exit(**{name: value for name, value in overrides.items() if value is not None})
+    try:
+        settings.require_servers("serve")
+    except SettingsError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    from notifier.http.server import listen
+    from notifier.telemetry.logs import configure_logs
+
+    configure_logs(settings.log_format, settings.log_level)
+    try:
+        sock = listen(settings.http_host, settings.http_port)
+    except OSError as error:
+        fail(f"NOTIFIER_HTTP_HOST and NOTIFIER_HTTP_PORT: can't listen there: {error.strerror}")
+    if processes == 1:
+        _serve(settings, sock)
+    else:
+        _Supervisor(settings, sock, processes).run()
+
+
+def _serve(settings: Settings, sock: socket.socket) -> None:
+    """One HTTP process, until a stop signal."""
+    from notifier.bootstrap.front import make_door, make_front
+    from notifier.bootstrap.roads import make_broker
+    from notifier.cli.loops import run_loop
+    from notifier.http.app import build_app
+    from notifier.http.server import serve_on
+
+    front = make_front(settings, make_broker(settings))
+    parts, config = make_door(settings, front)
+
+    async def main(stop: asyncio.Event) -> None:
+        await serve_on(sock, build_app(parts, config), config, stop)
+
+    front.start()
+    try:
+        run_loop(main)
+    finally:
+        front.stop()
+
+
+class _Supervisor:
+    """Forks the processes before anything is connected, restarts one that dies, and passes stops on."""
+
+    def __init__(self, settings: Settings, sock: socket.socket, processes: int) -> None:
+        self._settings = settings
+        self._sock = sock
+        self._processes = processes
+        self._children: dict[int, float] = {}
+        self._stopping = False
+
+    def run(self) -> None:
+        """Until a stop signal; exits with 0 if every process ended in order."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        for _ in range(self._processes):
+            self._fork()
+        worst = 0
+        while self._children:
+            pid, status = os.waitpid(-1, 0)
+            started = self._children.pop(pid, None)
+            if started is None:
+                continue
+            if self._stopping:
+                worst = max(worst, abs(os.waitstatus_to_exitcode(status)))
+                continue
+            self._restart(pid, status, time.monotonic() - started)
+        sys.exit(worst)
+
+    def _restart(self, pid: int, status: int, lived: float) -> None:
+        from notifier.telemetry.logs import get_logger
+
+        code = os.waitstatus_to_exitcode(status)
+        get_logger("notifier.serve").error("http_process_died", process=pid, code=code)
+        if lived < _SETTLED:
+            # A process that can't start must not be forked in a tight loop.
+            threading.Event().wait(_SETTLED)
+        if not self._stopping:
+            self._fork()
+
+    def _fork(self) -> None:
+        pid = os.fork()
+        if pid:
+            self._children[pid] = time.monotonic()
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        self._be_child()
+
+    def _be_child(self) -> None:
+        from notifier.telemetry.parents import end_with_parent
+
+        code = 1
+        try:
+            end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
+            _serve(self._settings, self._sock)
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _stop(self, number: int, _frame: object) -> None:
+        self._stopping = True
+        for pid in list(self._children):
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                continue
