@@ -1,0 +1,64 @@
+"""The door as an aiohttp application: which path leads to which handler."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from notifier.http import batch, dev, failures, health, middlewares, notifications, openapi, sending
+from notifier.http.auth import KeyRing
+from notifier.http.config import HttpConfig
+from notifier.http.health import HEALTH, Health
+from notifier.http.offload import Offload
+from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, DoorParts
+
+#: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
+_ID = "{id:ntf_[^{}/]*}"
+
+
+def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
+    """Every path of the door; unknown ones are 404, other methods 405."""
+    document = openapi.handler(config)
+    found = [
+        web.get("/", health.root),
+        web.get("/health", health.readyz),
+        web.get("/readyz", health.readyz),
+        web.get("/livez", health.livez),
+        web.get("/openapi.json", document),
+        web.post("/v1/notifications", sending.create),
+        web.get("/v1/notifications", notifications.listing),
+        web.post("/v1/notifications/batch", batch.create),
+        web.post("/v1/notifications/search", notifications.search),
+        web.get(f"/v1/notifications/{_ID}", notifications.show),
+        web.patch(f"/v1/notifications/{_ID}", notifications.not_built),
+        web.post(f"/v1/notifications/{_ID}/cancel", notifications.cancel),
+        web.post(f"/v1/notifications/{_ID}/resolve", notifications.resolve),
+        web.get("/v1/failures", failures.listing),
+    ]
+    if with_dev:
+        found.append(web.get("/v1/dev/messages", dev.messages))
+    return found
+
+
+def build_app(parts: DoorParts, config: HttpConfig) -> web.Application:
+    """The application, not yet listening; call it on the event loop that will run it."""
+    app = web.Application(middlewares=[middlewares.follow, middlewares.explain])
+    reads = Offload(
+        threads=config.read_threads, queue=config.read_queue, deadline=config.read_deadline, name="http-read"
+    )
+    app[CONFIG] = config
+    app[PARTS] = parts
+    app[READS] = reads
+    app[PARSING] = Offload(threads=1, queue=16, deadline=config.body_deadline, name="http-parse")
+    app[KEYS] = KeyRing(parts.engine, reads, ttl=config.key_ttl)
+    app[HEALTH] = Health(parts, config)
+    app.add_routes(routes(config, with_dev=parts.captured is not None))
+    app.on_response_prepare.append(middlewares.dress)
+    app.cleanup_ctx.append(_threads)
+    return app
+
+
+async def _threads(app: web.Application) -> AsyncIterator[None]:
+    yield
+    app[READS].close()
+    app[PARSING].close()
+    app[HEALTH].close()

@@ -1,0 +1,111 @@
+"""Reading a body: of the right type, whole within a deadline, never larger than its limit."""
+
+import asyncio
+import zlib
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp import web
+
+from notifier.http.config import HttpConfig
+from notifier.http.problems import Problem
+
+JSON = "application/json"
+NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+
+#: What zlib is told of each coding (RFC 9110, 8.4.1): gzip's own wrapper, or zlib's.
+_WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+
+async def read_json(request: web.Request, config: HttpConfig) -> bytes:
+    """The body of a JSON request; raises `Problem`."""
+    check_type(request, frozenset({JSON}))
+    return await read_body(request, limit=config.body_limit, deadline=config.body_deadline)
+
+
+async def read_nothing(request: web.Request, config: HttpConfig) -> None:
+    """Make sure that a request which needs no body has none, or ``{}``; raises `Problem`."""
+    if not request.body_exists:
+        return
+    body = await read_body(request, limit=config.body_limit, deadline=config.body_deadline)
+    if body.strip() not in {b"", b"{}"}:
+        raise Problem("invalid_json", "this takes no body")
+
+
+def check_type(request: web.Request, allowed: frozenset[str]) -> str:
+    """The media type of the body; raises `Problem` ``unsupported_media_type`` unless it is allowed."""
+    given = request.headers.getall("Content-Type", [])
+    media_type = request.content_type.lower() if len(given) == 1 else ""
+    charset = (request.charset or "utf-8").lower() if media_type else ""
+    if media_type not in allowed or charset not in {"utf-8", "utf8"}:
+        raise Problem(
+            "unsupported_media_type",
+            f"the Content-Type must be {' or '.join(sorted(allowed))}, in UTF-8",
+            headers={"Accept": ", ".join(sorted(allowed))},
+        )
+    return media_type
+
+
+async def read_body(request: web.Request, *, limit: int, deadline: float) -> bytes:
+    """The bytes of the body, unpacked if they came packed; raises `Problem`.
+
+    A Content-Length above the limit is answered at once. Reading stops at the limit, so neither a
+    chunked body nor a packed one can take more memory than that.
+    """
+    if request.content_length is not None and request.content_length > limit:
+        raise _too_large(limit)
+    unpack = _unpacker(request, limit)
+    try:
+        async with asyncio.timeout(deadline):
+            packed = await _read_within(request, limit)
+    except TimeoutError:
+        raise Problem("request_timeout", f"the body must arrive within {deadline:g} s", close=True) from None
+    except (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError):
+        raise Problem("bad_request", "the body is not framed as its headers say", close=True) from None
+    return unpack(packed)
+
+
+async def _read_within(request: web.Request, limit: int) -> bytes:
+    found = bytearray()
+    while chunk := await request.content.readany():
+        found += chunk
+        if len(found) > limit:
+            raise _too_large(limit)
+    return bytes(found)
+
+
+def _unpacker(request: web.Request, limit: int) -> Callable[[bytes], bytes]:
+    """How to unpack the body; raises `Problem` ``unsupported_content_encoding``."""
+    codings = [
+        coding.strip().lower()
+        for value in request.headers.getall("Content-Encoding", [])
+        for coding in value.split(",")
+    ]
+    codings = [coding for coding in codings if coding != "identity"]
+    if not codings:
+        return bytes
+    if len(codings) > 1 or codings[0] not in _WINDOW:
+        raise Problem(
+            "unsupported_content_encoding",
+            "the Content-Encoding must be gzip, deflate or identity",
+            headers={"Accept-Encoding": "gzip, deflate, identity"},
+        )
+    window = _WINDOW[codings[0]]
+    return lambda packed: _unpacked(packed, window, limit)
+
+
+def _unpacked(packed: bytes, window: int, limit: int) -> bytes:
+    stream = zlib.decompressobj(window)
+    try:
+        found = stream.decompress(packed, limit + 1)
+    except zlib.error:
+        raise Problem("bad_request", "the body is not packed as its Content-Encoding says") from None
+    if len(found) > limit:
+        raise _too_large(limit)
+    if not stream.eof or stream.unused_data:
+        raise Problem("bad_request", "the body is not packed as its Content-Encoding says")
+    return found
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem("body_too_large", f"the body must be at most {limit} bytes", close=True)

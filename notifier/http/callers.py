@@ -1,0 +1,34 @@
+"""Who is calling: what an API key says about its owner."""
+
+from dataclasses import dataclass
+
+from notifier.domain.lanes import Channel, Lane, Priority
+from notifier.domain.lifecycle import Mode
+from notifier.http.problems import Problem
+
+_RANK = {priority: rank for rank, priority in enumerate(Priority)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The tenant behind a key and what the key may do; None means no limit."""
+
+    key_id: str
+    tenant: str
+    mode: Mode = Mode.LIVE
+    scopes: frozenset[str] = frozenset()
+    channels: frozenset[Channel] | None = None
+    highest_priority: Priority | None = None
+
+    def must_have(self, scope: str) -> None:
+        """Raise `Problem` ``forbidden`` unless the key has the scope; `admin` has them all."""
+        if scope not in self.scopes and "admin" not in self.scopes:
+            raise Problem("forbidden", f"the key does not have the scope {scope}")
+
+    def must_reach(self, lane: Lane) -> None:
+        """Raise `Problem` ``forbidden`` unless the key may send down this lane."""
+        if self.channels is not None and lane.channel not in self.channels:
+            raise Problem("forbidden", f"the key may not send to channel {lane.channel}")
+        highest = self.highest_priority
+        if highest is not None and _RANK[lane.priority] < _RANK[highest]:
+            raise Problem("forbidden", f"the key may send at most at priority {highest}")

@@ -1,0 +1,224 @@
+"""From a request's fields to a `NewNotification`: the rules that its types can't say.
+
+All rules are tried, so that a caller learns everything that is wrong at once. A part that is None was
+missing or already refused for its shape.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from notifier.domain.content import check_content
+from notifier.domain.errors import FieldError, InvalidFields, InvalidInput
+from notifier.domain.lanes import Channel, Lane, Priority
+from notifier.domain.lifecycle import OnUncertain
+from notifier.domain.notification import Content, NewNotification
+from notifier.domain.options import check_options
+from notifier.domain.recipients import EmailAddress, PhoneNumber, PushToken, Recipient
+from notifier.domain.segments import units
+from notifier.http import schemas
+from notifier.http.callers import Caller
+from notifier.http.checking import Errors, escape
+from notifier.http.config import HttpConfig
+from notifier.http.schemas import ContentFields, SendRequest, To
+from notifier.http.times import parse_send_at
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NEEDED = {
+    Channel.EMAIL: ("email",),
+    Channel.SMS: ("phone",),
+    Channel.PUSH: ("push_token", "platform"),
+}
+_ALLOWED = {
+    Channel.EMAIL: frozenset({"email", "name"}),
+    Channel.SMS: frozenset({"phone"}),
+    Channel.PUSH: frozenset({"push_token", "platform"}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Around one request: who asks, when, under which rules, and the names to follow it by."""
+
+    caller: Caller
+    config: HttpConfig
+    now: datetime
+    request_id: str
+    traceparent: str | None = None
+    batch_id: UUID | None = None
+
+
+def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotification:
+    """The notification in `request`; raises `InvalidFields` with `errors` and all that it finds.
+
+    Raises `Problem` ``forbidden`` for a lane that the caller's key does not reach.
+    """
+    found = list(errors)
+    channel = request.channel
+    priority = request.priority or Priority.MEDIUM
+    recipient = read_recipient(channel, request.to, asked.config, found)
+    options = _options(channel, request.options, found)
+    content = _content(channel, request.content, options, found)
+    send_at = _send_at(request.send_at, asked.now, found)
+    _check_labels(request, found)
+    _check_ttl(request.ttl, found)
+    _check_provider(channel, request.provider, asked.config, found)
+    if found or recipient is None or content is None:
+        raise InvalidFields(sorted(found, key=lambda error: error.pointer))
+    lane = Lane(channel, priority)
+    asked.caller.must_reach(lane)
+    return NewNotification(
+        tenant=asked.caller.tenant,
+        api_key=asked.caller.key_id,
+        mode=asked.caller.mode,
+        lane=lane,
+        recipient=recipient,
+        content=content,
+        units=units(channel, content),
+        send_at=send_at,
+        ttl=request.ttl,
+        topic=request.topic,
+        reference=request.reference,
+        tags=tuple(request.tags or ()),
+        metadata=request.metadata or {},
+        on_uncertain=request.on_uncertain or OnUncertain.RESEND,
+        provider=request.provider,
+        options=options,
+        batch_id=asked.batch_id,
+        traceparent=asked.traceparent,
+        request_id=asked.request_id,
+    )
+
+
+def read_recipient(
+    channel: Channel | None, to: To | None, config: HttpConfig, errors: Errors
+) -> Recipient | None:
+    """The recipient in `to`, or None with what is wrong added to `errors`."""
+    if to is None or channel is None:
+        return None
+    before = len(errors)
+    errors.extend(
+        FieldError(f"/to/{name}", "not_allowed", f"does not belong to channel {channel}")
+        for name in To.__struct_fields__
+        if getattr(to, name) is not None and name not in _ALLOWED[channel]
+    )
+    pointed = {error.pointer for error in errors}
+    missing = [name for name in _NEEDED[channel] if getattr(to, name) is None]
+    errors.extend(
+        FieldError(f"/to/{name}", "required", f"must be given for channel {channel}")
+        for name in missing
+        if f"/to/{name}" not in pointed
+    )
+    if missing or len(errors) > before:
+        return None
+    try:
+        return _parse(channel, to, config)
+    except InvalidInput as error:
+        errors.append(error.at("/to"))
+        return None
+
+
+def _parse(channel: Channel, to: To, config: HttpConfig) -> Recipient:
+    match channel:
+        case Channel.EMAIL:
+            return EmailAddress.parse(
+                to.email or "",
+                to.name,
+                allow_utf8_local=config.utf8_addresses,
+                allow_special=not config.production,
+            )
+        case Channel.SMS:
+            return PhoneNumber.parse(to.phone or "")
+        case Channel.PUSH:
+            return PushToken.parse(to.push_token or "", to.platform or "")
+
+
+def _content(
+    channel: Channel | None, fields: ContentFields | None, options: dict[str, Any], errors: Errors
+) -> Content | None:
+    if fields is None:
+        return None
+    content = Content(subject=fields.subject, title=fields.title, text=fields.text, html=fields.html)
+    if channel is not None:
+        _add(errors, "/content", check_content(channel, content, options))
+    return content
+
+
+def _options(channel: Channel | None, options: schemas.Options | None, errors: Errors) -> dict[str, Any]:
+    if options is None or channel is None:
+        return {}
+    given: dict[str, Any] = msgspec.to_builtins(options)
+    _add(errors, "/options", check_options(channel, given))
+    return given
+
+
+def _add(errors: Errors, below: str, more: list[FieldError]) -> None:
+    """Add what is wrong below a pointer, unless that very field was already refused for its shape."""
+    pointed = {error.pointer for error in errors}
+    for error in more:
+        pointer = below + error.pointer
+        if pointer not in pointed:
+            errors.append(FieldError(pointer, error.code, error.detail))
+
+
+def _send_at(text: str | None, now: datetime, errors: Errors) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return parse_send_at(text, now)
+    except InvalidInput as error:
+        errors.append(error.at("/send_at"))
+        return None
+
+
+def _check_ttl(ttl: int | None, errors: Errors) -> None:
+    if ttl is not None and not 1 <= ttl <= schemas.MAX_TTL:
+        errors.append(FieldError("/ttl", "out_of_range", f"must be 1 to {schemas.MAX_TTL} seconds"))
+
+
+def _check_provider(channel: Channel | None, name: str | None, config: HttpConfig, errors: Errors) -> None:
+    if name is None or channel is None:
+        return
+    known = config.providers.get(channel, ())
+    if name not in known:
+        errors.append(FieldError("/provider", "not_allowed", f"must be one of {', '.join(known)}"))
+
+
+def _check_labels(request: SendRequest, errors: Errors) -> None:
+    _check_text("/reference", request.reference, schemas.MAX_REFERENCE, errors)
+    _check_text("/topic", request.topic, schemas.MAX_TOPIC, errors)
+    tags = request.tags or []
+    if len(tags) > schemas.MAX_TAGS:
+        errors.append(FieldError("/tags", "too_many", f"must be at most {schemas.MAX_TAGS}"))
+    else:
+        for index, tag in enumerate(tags):
+            _check_text(f"/tags/{index}", tag, schemas.MAX_TAG, errors)
+    _check_metadata(request.metadata or {}, errors)
+
+
+def _check_metadata(metadata: dict[str, str], errors: Errors) -> None:
+    if len(metadata) > schemas.MAX_METADATA:
+        errors.append(FieldError("/metadata", "too_many", f"must have at most {schemas.MAX_METADATA} names"))
+    elif len(msgspec.json.encode(metadata)) > schemas.MAX_METADATA_BYTES:
+        errors.append(
+            FieldError("/metadata", "too_long", f"must be at most {schemas.MAX_METADATA_BYTES} bytes of JSON")
+        )
+    else:
+        errors.extend(
+            FieldError(f"/metadata/{escape(name)}", "control_characters", "must be printable text")
+            for name in metadata
+            if _CONTROL.search(name)
+        )
+
+
+def _check_text(pointer: str, text: str | None, longest: int, errors: Errors) -> None:
+    if text is None:
+        return
+    if not 1 <= len(text) <= longest:
+        errors.append(FieldError(pointer, "length", f"must be 1 to {longest} characters"))
+    elif _CONTROL.search(text):
+        errors.append(FieldError(pointer, "control_characters", "must be printable text"))

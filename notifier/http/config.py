@@ -1,0 +1,50 @@
+"""What the door needs to know: plain values that `bootstrap` takes from Settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from notifier.domain.lanes import Channel, Priority
+from notifier.domain.retries import DEFAULT_TTL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """Limits, deadlines and names of the door. Sizes are in bytes, times in seconds."""
+
+    version: str = ""
+    #: A production door refuses addresses that only make sense in tests (RFC 2606).
+    production: bool = False
+    #: The names of the provider accounts of each channel, the preferred one first.
+    providers: Mapping[Channel, tuple[str, ...]] = field(default_factory=dict)
+    #: Channels (in truth e-mail) whose first provider takes non-ASCII local parts (SMTPUTF8).
+    utf8_addresses: bool = False
+
+    #: How long a notification lives when the request names no ttl.
+    default_ttl: Mapping[Priority, int] = field(default_factory=lambda: dict(DEFAULT_TTL))
+
+    #: Largest body of one request; of a batch. Past it the answer is 413, from Content-Length at once.
+    body_limit: int = 256 * 1024
+    batch_limit: int = 5 * 1024 * 1024
+    batch_items: int = 1000
+    #: A connection that has begun no request by then, or not ended its headers, is closed.
+    header_deadline: float = 10.0
+    #: A body that is not whole by then is answered 408.
+    body_deadline: float = 10.0
+    #: An idle connection is closed after this long.
+    keepalive: float = 75.0
+    #: Past this many connections the one that has been idle longest is closed.
+    connections: int = 900
+
+    #: The longest a request waits for a read of storage before it is answered 503.
+    read_deadline: float = 2.0
+    #: Threads that read storage, and how many reads may wait for them.
+    read_threads: int = 8
+    read_queue: int = 256
+    #: How long a key's row is believed without asking storage again; promise 16's bound.
+    key_ttl: float = 2.0
+    #: How long an answer of `/readyz` may be reused.
+    health_ttl: float = 1.0
+
+    #: At a stop: how long connections are still taken after "not ready", and how long answers may take.
+    linger: float = 2.0
+    drain: float = 10.0

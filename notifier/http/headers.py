@@ -1,0 +1,43 @@
+"""Headers that a request may bring: its id, its trace, its Idempotency-Key."""
+
+import re
+from uuid import uuid4
+
+from aiohttp import web
+
+from notifier.http.problems import Problem
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+#: W3C Trace Context, 3.2: version, trace id, parent id, flags; a later version may have more.
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
+
+
+def request_id_of(request: web.BaseRequest) -> str:
+    """The caller's own id if it is a plain one, else a new one."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def traceparent_of(request: web.BaseRequest) -> str | None:
+    """The trace that the request is part of, as version 00, or None if it brings none that is valid."""
+    given = request.headers.getall("traceparent", [])
+    found = _TRACEPARENT.fullmatch(given[0]) if len(given) == 1 else None
+    if found is None:
+        return None
+    version, trace, parent, flags, more = found.groups()
+    if version == "ff" or (version == "00" and more) or not int(trace, 16) or not int(parent, 16):
+        return None
+    return f"00-{trace}-{parent}-{flags}"
+
+
+def idempotency_key_of(request: web.Request) -> str | None:
+    """The Idempotency-Key, or None without one; raises `Problem` ``invalid_header``."""
+    given = request.headers.getall("Idempotency-Key", [])
+    if not given:
+        return None
+    if len(given) > 1 or not _PRINTABLE.fullmatch(given[0]):
+        raise Problem(
+            "invalid_header", "Idempotency-Key must be given once, 1 to 255 printable ASCII characters"
+        )
+    return given[0]

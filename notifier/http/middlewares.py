@@ -1,0 +1,106 @@
+"""Around every request: its id and trace, one log line, safe headers, and every error as a problem."""
+
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+from aiohttp import hdrs, web
+
+from notifier.domain.errors import NotifierError
+from notifier.http.headers import request_id_of, traceparent_of
+from notifier.http.health import HEALTH
+from notifier.http.parts import CALLER, REQUEST_ID, TRACEPARENT
+from notifier.http.problems import Problem, problem_of, problem_of_http
+
+log = structlog.get_logger()
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+#: On every answer. Caching is off: whatever is told may be different the next moment.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+#: Methods that no path here has or will have.
+_NEVER = frozenset({"PUT", "TRACE", "CONNECT"})
+_USUAL = ("GET", "HEAD", "POST")
+
+
+@web.middleware
+async def follow(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Name the request, log it once when it has ended, and bind its id to whatever is logged meanwhile."""
+    request[REQUEST_ID] = request_id_of(request)
+    trace = traceparent_of(request)
+    if trace is not None:
+        request[TRACEPARENT] = trace
+    began = time.perf_counter()
+    with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
+        answer = await handler(request)
+        caller = request.get(CALLER)
+        log.info(
+            "http_request",
+            method=request.method if request.method in hdrs.METH_ALL else "other",
+            route=_route(request),
+            status=answer.status,
+            duration_ms=round((time.perf_counter() - began) * 1000, 2),
+            tenant=caller.tenant if caller else None,
+            api_key=caller.key_id if caller else None,
+        )
+    return answer
+
+
+@web.middleware
+async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into its problem document; what nobody foresaw is a 500 with an event id."""
+    try:
+        return await handler(request)
+    except Problem as found:
+        problem = found
+    except NotifierError as error:
+        problem = problem_of(error)
+        if problem.status == web.HTTPInternalServerError.status_code:
+            problem = _unforeseen(error)
+    except web.HTTPException as error:
+        problem = _of_routing(request, error)
+    except Exception as error:  # noqa: BLE001 - the last resort (OWASP ASVS 5.0, 16.5.4)
+        problem = _unforeseen(error)
+    return problem.response(request[REQUEST_ID])
+
+
+async def dress(request: web.Request, answer: web.StreamResponse) -> None:
+    """Give every answer its headers, and take away the one that names the server's version."""
+    answer.headers.update(HEADERS)
+    answer.headers.popall("Server", None)
+    answer.headers["X-Request-Id"] = request.get(REQUEST_ID) or request_id_of(request)
+    if request.app[HEALTH].draining:
+        answer.force_close()
+        answer.headers["Connection"] = "close"
+
+
+def _of_routing(request: web.Request, error: web.HTTPException) -> Problem:
+    if isinstance(error, web.HTTPNotFound) and request.method in _NEVER:
+        error = web.HTTPMethodNotAllowed(request.method, _USUAL)
+    return problem_of_http(error)
+
+
+def _unforeseen(error: Exception) -> Problem:
+    """A 500 that says only which log line to look for; the log has no text of the error's values."""
+    event_id = uuid4().hex
+    log.error("http_unforeseen", event_id=event_id, error=type(error).__name__, where=_where(error))
+    return Problem("internal_error", extra={"event_id": event_id})
+
+
+def _where(error: BaseException) -> list[str]:
+    """The places the error came through, innermost last: code only, no values."""
+    places, step = [], error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        places.append(f"{step.tb_frame.f_globals.get('__name__')}:{code.co_name}:{step.tb_lineno}")
+        step = step.tb_next
+    return places[-12:]
+
+
+def _route(request: web.Request) -> str:
+    """The path's template, from a closed set: a path itself might hold anything."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"

@@ -1,0 +1,220 @@
+"""`/openapi.json`: OpenAPI 3.1, made from the types that decode the requests."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from notifier.http import answer_types, schemas
+from notifier.http.answers import raw_answer
+from notifier.http.config import HttpConfig
+from notifier.http.problems import CODES
+from notifier.http.queries import read_query
+
+_REF = "#/components/schemas/{name}"
+_PROBLEM = "application/problem+json"
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method on one path: what it takes, gives and refuses."""
+
+    method: str
+    path: str
+    summary: str
+    scope: str | None
+    status: int
+    gives: str
+    takes: str | None = None
+    parameters: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
+    also: tuple[tuple[int, str], ...] = ()
+
+
+_READ = ("invalid_request", "unavailable")
+_TAKE = (
+    "invalid_json", "invalid_header", "request_timeout", "body_too_large", "unsupported_media_type",
+    "unsupported_content_encoding", "invalid_request", "unavailable",
+)  # fmt: skip
+_KEEP = (*_TAKE, "idempotency_key_reused", "idempotency_key_in_use", "backlog_full", "outcome_unknown")
+_ONE = ("not_found",)
+_PAGE = ("limit", "cursor")
+_LIST = (
+    "status", "channel", "priority", "reference", "tag", "provider", "reason", "batch_id",
+    "created_after", "created_before", *_PAGE,
+)  # fmt: skip
+_ONE_PATH = "/v1/notifications/{id}"
+
+OPERATIONS = (
+    Operation(
+        method="post", path="/v1/notifications", scope="send", status=202, gives="Accepted",
+        summary="Send one notification; 202 after the durable commit", takes="SendRequest",
+        parameters=("dry_run", "strict", "Idempotency-Key"), refuses=_KEEP, also=((200, "DryRun"),),
+    ),
+    Operation(
+        method="get", path="/v1/notifications", scope="read", status=200, gives="NotificationPage",
+        summary="Notifications, newest first; of the last 7 days unless created_after says otherwise",
+        parameters=_LIST, refuses=(*_READ, "invalid_cursor"),
+    ),
+    Operation(
+        method="post", path="/v1/notifications/batch", scope="send", status=202, gives="BatchAccepted",
+        summary="Send up to 1,000; the good ones in one transaction, the bad ones answered in place",
+        takes="BatchRequest", parameters=("atomic", "Idempotency-Key"), refuses=_KEEP,
+    ),
+    Operation(
+        method="post", path="/v1/notifications/search", scope="read", status=200, gives="NotificationPage",
+        summary="One recipient's notifications; the address stands in the body, never in a URL",
+        takes="SearchRequest", parameters=_LIST, refuses=(*_TAKE, "invalid_cursor"),
+    ),
+    Operation(
+        method="get", path=_ONE_PATH, scope="read", status=200, gives="Notification",
+        summary="One notification with its attempts and timeline", parameters=("id",),
+        refuses=(*_READ, *_ONE),
+    ),
+    Operation(
+        method="post", path=f"{_ONE_PATH}/cancel", scope="send", status=200, gives="ListedNotification",
+        summary="Cancel; 200 means it will not be sent", parameters=("id",),
+        refuses=(*_READ, *_ONE, "too_late"),
+    ),
+    Operation(
+        method="post", path=f"{_ONE_PATH}/resolve", scope="send", status=200, gives="ListedNotification",
+        summary="End a held notification", takes="ResolveRequest", parameters=("id",),
+        refuses=(*_TAKE, *_ONE, "not_held"),
+    ),
+    Operation(
+        method="get", path="/v1/failures", scope="read", status=200, gives="FailurePage",
+        summary="What finally failed or expired", parameters=("since", "reason", "channel", "provider", *_PAGE),
+        refuses=(*_READ, "invalid_cursor"),
+    ),
+    Operation(method="get", path="/", scope=None, status=200, gives="Root", summary="Name, version, links"),
+    Operation(method="get", path="/livez", scope=None, status=200, gives="Alive", summary="The loop turns"),
+    Operation(
+        method="get", path="/readyz", scope=None, status=200, gives="Ready", parameters=("verbose",),
+        also=((503, "Ready"),), refuses=("invalid_request",),
+        summary="Whether notifications can be accepted now; 503 with the same body when not",
+    ),
+    Operation(
+        method="get", path="/health", scope=None, status=200, gives="Ready", parameters=("verbose",),
+        also=((503, "Ready"),), refuses=("invalid_request",),
+        summary="The same as /readyz",
+    ),
+    Operation(
+        method="get", path="/openapi.json", scope=None, status=200, gives="Document", summary="This document"
+    ),
+)  # fmt: skip
+
+
+def handler(config: HttpConfig) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The route's handler; the document is made once."""
+
+    @cache
+    def made() -> bytes:
+        return msgspec.json.encode(document(config.version))
+
+    async def show(request: web.Request) -> web.Response:
+        read_query(request, {})
+        return raw_answer(made())
+
+    return show
+
+
+def document(version: str) -> dict[str, Any]:
+    """The whole document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "notifier", "version": version or "0"},
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "parameters": answer_types.parameters(),
+            "responses": {code: _refusal(code) for code in CODES},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "nk_live_…"}},
+        },
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "summary": operation.summary,
+        "operationId": f"{operation.method}_{operation.path.strip('/').replace('/', '_') or 'root'}",
+        "security": [{"key": []}] if operation.scope else [],
+        "responses": {
+            str(operation.status): _gives(operation.gives),
+            **_refusals(operation),
+            **{str(status): _gives(name) for status, name in operation.also},
+        },
+    }
+    if operation.scope:
+        made["x-scope"] = operation.scope
+    if operation.parameters:
+        made["parameters"] = [
+            {"$ref": f"#/components/parameters/{answer_types.parameter_key(name)}"}
+            for name in operation.parameters
+        ]
+    if operation.takes:
+        made["requestBody"] = {"required": True, "content": _taken(operation.takes)}
+    return made
+
+
+def _gives(name: str) -> dict[str, Any]:
+    return {"description": "Done", "content": {_JSON: {"schema": {"$ref": _REF.format(name=name)}}}}
+
+
+def _taken(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = {_JSON: {"schema": {"$ref": _REF.format(name=name)}}}
+    if name == "BatchRequest":
+        content["application/x-ndjson"] = {
+            "schema": {"type": "string", "description": "One SendRequest a line"}
+        }
+    return content
+
+
+def _refusals(operation: Operation) -> dict[str, Any]:
+    """The problems by status; where several share one, all their codes are named."""
+    codes = (
+        *operation.refuses,
+        *(("unauthorized", "forbidden") if operation.scope else ()),
+        "internal_error",
+    )
+    by_status: dict[str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(str(CODES[code][0]), []).append(code)
+    return {
+        status: {"$ref": f"#/components/responses/{found[0]}"} if len(found) == 1 else _several(found)
+        for status, found in sorted(by_status.items())
+    }
+
+
+def _several(codes: list[str]) -> dict[str, Any]:
+    told = "; ".join(f"{code}: {CODES[code][1]}" for code in codes)
+    return {"description": told, "content": {_PROBLEM: {"schema": {"$ref": _REF.format(name="Problem")}}}}
+
+
+def _refusal(code: str) -> dict[str, Any]:
+    return _several([code])
+
+
+def _schemas() -> dict[str, Any]:
+    kinds = [schemas.SendRequest, schemas.SearchRequest, schemas.ResolveRequest, *answer_types.ALL]
+    _, found = msgspec.json.schema_components(kinds, ref_template=_REF)
+    item = {"$ref": _REF.format(name="SendRequest")}
+    found["BatchRequest"] = {
+        "title": "BatchRequest",
+        "description": schemas.BatchFields.__doc__,
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": item, "minItems": 1, "maxItems": 1000},
+            "defaults": {"type": "object", "description": "Any fields of a SendRequest"},
+        },
+        "required": ["items"],
+        "additionalProperties": False,
+    }
+    found["Document"] = {"type": "object"}
+    return found

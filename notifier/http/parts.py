@@ -1,0 +1,78 @@
+"""What the door is given by `bootstrap`, and where a handler finds it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from aiohttp import web
+from sqlalchemy import Engine
+
+from notifier.http.auth import KeyRing
+from notifier.http.callers import Caller
+from notifier.http.compose import Asked
+from notifier.http.config import HttpConfig
+from notifier.http.offload import Offload
+from notifier.intake.accept import Kept, Submission
+
+
+class Accepts(Protocol):
+    """What keeps a checked request: the intake."""
+
+    async def submit(self, submission: Submission) -> Kept:
+        """Keep it durably, or raise."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorParts:
+    """The neighbours of the door. `now` is the present by the database's clock, as well as it is known.
+
+    `broker_up` and `backlog_full` are asked on the event loop: they must answer from memory.
+    `captured` gives the console provider's last messages; only `notifier dev` has it.
+    """
+
+    engine: Engine
+    intake: Accepts
+    now: Callable[[], datetime]
+    broker_up: Callable[[], bool] = field(default=_always)
+    backlog_full: Callable[[], bool] = field(default=_never)
+    captured: Callable[[], Sequence[dict[str, Any]]] | None = None
+
+
+CONFIG = web.AppKey("config", HttpConfig)
+PARTS = web.AppKey("parts", DoorParts)
+READS = web.AppKey("reads", Offload)
+PARSING = web.AppKey("parsing", Offload)
+KEYS = web.AppKey("keys", KeyRing)
+
+#: What a request carries for the middlewares and the handlers.
+CALLER = web.RequestKey("caller", Caller)
+REQUEST_ID = web.RequestKey("request_id", str)
+TRACEPARENT = web.RequestKey("traceparent", str)
+
+
+async def enter(request: web.Request, scope: str) -> Caller:
+    """Who sent the request, if its key is valid and has the scope; raises `Problem`."""
+    caller = await request.app[KEYS].caller(request)
+    request[CALLER] = caller
+    caller.must_have(scope)
+    return caller
+
+
+def asked_by(request: web.Request, caller: Caller) -> Asked:
+    """What stands around one request."""
+    return Asked(
+        caller=caller,
+        config=request.app[CONFIG],
+        now=request.app[PARTS].now(),
+        request_id=request[REQUEST_ID],
+        traceparent=request.get(TRACEPARENT),
+    )

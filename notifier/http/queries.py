@@ -1,0 +1,104 @@
+"""Query parameters: each known by name, given once, with a value that is allowed; all mistakes at once."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from notifier.domain.errors import FieldError, InvalidFields, InvalidInput
+from notifier.http.problems import shorten
+from notifier.http.times import parse_moment
+
+Parser = Callable[[str], Any]
+MAX_PAGE, DEFAULT_PAGE = 250, 50
+MAX_TEXT = 255
+BATCH_PREFIX = "bat_"
+
+
+def read_query(request: web.Request, known: Mapping[str, Parser]) -> dict[str, Any]:
+    """The parameters that were given, parsed; raises `InvalidFields` with every one that is wrong.
+
+    Pointers are ``?name``: parameters stand in no document, so RFC 6901 has no form for them.
+    """
+    found: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for name in dict.fromkeys(request.query):
+        pointer = f"?{shorten(name)}"
+        values = request.query.getall(name)
+        if name not in known:
+            allowed = ", ".join(sorted(known)) or "none"
+            errors.append(FieldError(pointer, "unknown_parameter", f"the parameters here are: {allowed}"))
+        elif len(values) > 1:
+            errors.append(FieldError(pointer, "repeated", "must be given once"))
+        else:
+            try:
+                found[name] = known[name](values[0])
+            except InvalidInput as error:
+                errors.append(error.at(pointer))
+    if errors:
+        raise InvalidFields(errors)
+    return found
+
+
+def flag(text: str) -> bool:
+    """``true`` or ``false``."""
+    if text not in {"true", "false"}:
+        raise InvalidInput("not_allowed", "must be true or false")
+    return text == "true"
+
+
+def page_size(text: str) -> int:
+    """How many rows a page has."""
+    if not (text.isascii() and text.isdecimal() and len(text) < len(str(MAX_PAGE)) + 1):
+        raise InvalidInput("out_of_range", f"must be 1 to {MAX_PAGE}")
+    if not 1 <= int(text) <= MAX_PAGE:
+        raise InvalidInput("out_of_range", f"must be 1 to {MAX_PAGE}")
+    return int(text)
+
+
+def text_value(text: str) -> str:
+    """Any short text that storage can hold."""
+    if not 1 <= len(text) <= MAX_TEXT or "\x00" in text or not _is_unicode(text):
+        raise InvalidInput("length", f"must be 1 to {MAX_TEXT} characters")
+    return text
+
+
+def cursor(text: str) -> str:
+    """A cursor's text; whether it is one of ours is for `pages` to say."""
+    return text
+
+
+def moment(text: str) -> datetime:
+    """A time in RFC 3339."""
+    return parse_moment(text)
+
+
+def one_of(kind: type[StrEnum]) -> Parser:
+    """One value of an enumeration."""
+
+    def parse(text: str) -> StrEnum:
+        try:
+            return kind(text)
+        except ValueError:
+            raise InvalidInput("not_allowed", f"must be one of {', '.join(kind)}") from None
+
+    return parse
+
+
+def batch_id(text: str) -> UUID:
+    """The id of a batch: ``bat_`` and a UUID."""
+    value = text.removeprefix(BATCH_PREFIX)
+    try:
+        found = UUID(value)
+    except ValueError:
+        found = None
+    if found is None or text != f"{BATCH_PREFIX}{found}":
+        raise InvalidInput("not_allowed", f"must be {BATCH_PREFIX} and a UUID")
+    return found
+
+
+def _is_unicode(text: str) -> bool:
+    return all(not 0xD800 <= ord(character) <= 0xDFFF for character in text)  # noqa: PLR2004 - surrogates

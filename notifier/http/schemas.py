@@ -1,0 +1,140 @@
+"""What a caller may send, as types: they decode the requests and make the OpenAPI document.
+
+A field that stands here is used; one that does not is refused (422). `None` means the same as leaving
+a field out. Rules that a type can't say are in `compose`.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from notifier.domain.lanes import Channel, Priority
+from notifier.domain.lifecycle import OnUncertain
+
+MAX_REFERENCE, MAX_TOPIC, MAX_TAG = 255, 100, 64
+MAX_TAGS, MAX_METADATA = 16, 16
+MAX_METADATA_BYTES = 2048
+#: The longest a notification may be kept trying, in seconds: 30 days, as long as content is kept.
+MAX_TTL = 30 * 24 * 3600
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A JSON object in which every name must be known."""
+
+
+class To(Strict):
+    """One recipient: an e-mail address, a phone number or a push token."""
+
+    email: Annotated[str | None, Meta(description="One address; for channel email.")] = None
+    name: Annotated[str | None, Meta(description="The name shown beside the address.")] = None
+    phone: Annotated[str | None, Meta(description="E.164, as in +14155552671; for channel sms.")] = None
+    push_token: Annotated[
+        str | dict[str, Any] | None,
+        Meta(description="The device's token; for webpush the subscription, as browsers give it."),
+    ] = None
+    platform: Annotated[str | None, Meta(description="fcm, apns or webpush; with push_token.")] = None
+
+
+class ContentFields(Strict):
+    """What the recipient reads. E-mail: subject and text, html or both. SMS: text. Push: title and text."""
+
+    subject: str | None = None
+    title: str | None = None
+    text: str | None = None
+    html: str | None = None
+
+
+class EmailOptions(Strict):
+    """What only an e-mail has."""
+
+    reply_to: str | None = None
+    headers: Annotated[dict[str, str] | None, Meta(description="X-… headers only.")] = None
+
+
+class SmsOptions(Strict):
+    """What only a text message has."""
+
+    sender_id: str | None = None
+
+
+class PushOptions(Strict):
+    """What only a push message has."""
+
+    collapse_key: str | None = None
+    data: dict[str, str] | None = None
+
+
+class Options(Strict):
+    """What belongs to one channel only; the other channels' options are refused."""
+
+    email: EmailOptions | None = None
+    sms: SmsOptions | None = None
+    push: PushOptions | None = None
+
+
+class SendRequest(Strict):
+    """One notification."""
+
+    channel: Channel
+    to: To
+    content: ContentFields
+    priority: Annotated[Priority | None, Meta(description="medium unless said.")] = None
+    send_at: Annotated[
+        str | None,
+        Meta(
+            description="When to send: at most a year ahead; left out, now.",
+            extra_json_schema={"format": "date-time"},
+        ),
+    ] = None
+    ttl: Annotated[
+        int | None,
+        Meta(description=f"Seconds from send_at until it expires, 1 to {MAX_TTL}; by priority unless said."),
+    ] = None
+    topic: Annotated[str | None, Meta(description=f"At most {MAX_TOPIC} characters.")] = None
+    reference: Annotated[
+        str | None, Meta(description=f"Your own name for it, at most {MAX_REFERENCE} characters.")
+    ] = None
+    tags: Annotated[
+        list[str] | None, Meta(description=f"At most {MAX_TAGS}, of at most {MAX_TAG} characters.")
+    ] = None
+    metadata: Annotated[
+        dict[str, str] | None, Meta(description=f"At most {MAX_METADATA} names, 2 KB together.")
+    ] = None
+    on_uncertain: Annotated[
+        OnUncertain | None,
+        Meta(description="Whether to send again when nobody knows if a call reached the recipient."),
+    ] = None
+    provider: Annotated[
+        str | None, Meta(description="A configured provider of the channel; the first unless said.")
+    ] = None
+    options: Options | None = None
+
+
+class BatchFields(Strict):
+    """Up to 1,000 notifications. A field of an item replaces the whole field of the defaults."""
+
+    items: list[Any]
+    defaults: dict[str, Any] | None = None
+
+
+class SearchRequest(Strict):
+    """Whose notifications to look for; the address stands in the body so that no URL ever holds it."""
+
+    to: To
+
+
+class ResolveRequest(Strict):
+    """How a held notification ends."""
+
+    verdict: Literal["sent", "resend", "failed"] = msgspec.field(name="as")
+
+
+#: Fields of the interface that are not built yet, by the type they will belong to.
+NOT_SUPPORTED: dict[str, frozenset[str]] = {
+    "SendRequest": frozenset({"template", "dedup"}),
+    "ContentFields": frozenset({"attachments"}),
+    "To": frozenset({"chat"}),
+}
+#: Channels of the interface that are not built yet.
+CHANNELS_NOT_SUPPORTED = frozenset({"chat"})

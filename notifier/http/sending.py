@@ -1,0 +1,115 @@
+"""`POST /v1/notifications`: from a request to 202, which stands only after the durable commit."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from notifier.domain.errors import InvalidFields
+from notifier.domain.notification import NewNotification
+from notifier.http import jsontext, views
+from notifier.http.answers import encoded, json_answer, raw_answer
+from notifier.http.body import read_json
+from notifier.http.checking import Errors, check_shape
+from notifier.http.compose import Asked, compose
+from notifier.http.headers import idempotency_key_of
+from notifier.http.parts import CONFIG, PARTS, asked_by, enter
+from notifier.http.queries import flag, read_query
+from notifier.http.replays import earlier_answer
+from notifier.http.schemas import SendRequest
+from notifier.http.times import shown
+from notifier.intake.accept import Kept, Submission
+from notifier.storage.accepting import Stored
+
+ROUTE = "POST /v1/notifications"
+REPLAYED = {"Idempotency-Replayed": "true"}
+
+_decoder = msgspec.json.Decoder(SendRequest)
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+async def create(request: web.Request) -> web.Response:
+    """Keep one notification; `?dry_run=true` only checks it."""
+    caller = await enter(request, "send")
+    query = read_query(request, {"dry_run": flag, "strict": flag})
+    key = idempotency_key_of(request)
+    body = await read_json(request, request.app[CONFIG])
+    asked = asked_by(request, caller)
+    digest = digest_of(body, query)
+    fields, errors = read_request(body)
+    try:
+        notification = compose(fields, asked, errors)
+    except InvalidFields:
+        kept = await earlier_answer(request, caller, ROUTE, key, digest)
+        if kept is None:
+            raise
+        return answer_to(kept)
+    if query.get("dry_run"):
+        return json_answer(dry_run(notification, asked))
+
+    def respond(stored: Sequence[Stored]) -> bytes:
+        return encoded(views.accepted(stored[0], notification))
+
+    submission = Submission(
+        notifications=[notification],
+        tenant=caller.tenant,
+        api_key=caller.key_id,
+        route=ROUTE,
+        idempotency_key=key,
+        body_hash=digest,
+        respond=respond,
+    )
+    return answer_to(await request.app[PARTS].intake.submit(submission))
+
+
+def read_request(body: bytes) -> tuple[SendRequest, Errors]:
+    """The fields in `body` and what is wrong with their shape; raises `Problem` unless it is a JSON object.
+
+    Nearly every request passes the decoder at once; only one that does not is read a second time.
+    """
+    try:
+        request = _decoder.decode(body)
+        if not jsontext.may_hold_nul(body):
+            jsontext.check_names(body)
+            return request, []
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass
+    found, errors = check_shape(jsontext.parse_object(body), SendRequest)
+    return found, errors
+
+
+def answer_to(kept: Kept) -> web.Response:
+    """202 with the kept bytes; the same ones when the request came before."""
+    name = msgspec.json.decode(kept.answer, type=_Named).id
+    headers = {"Location": f"/v1/notifications/{name}", **(REPLAYED if kept.replayed else {})}
+    return raw_answer(kept.answer, status=202, headers=headers)
+
+
+def digest_of(body: bytes, query: dict[str, Any]) -> bytes:
+    """What must be the same for an Idempotency-Key to mean the same request: the body and the flags."""
+    flags = "&".join(sorted(f"{name}={value}" for name, value in query.items()))
+    return hashlib.sha256(flags.encode() + b"\n" + body).digest()
+
+
+def dry_run(notification: NewNotification, asked: Asked) -> dict[str, Any]:
+    """What would become of a notification: its lane, its provider, its cost and its end."""
+    lane = notification.lane
+    names = asked.config.providers.get(lane.channel, ())
+    ttl = notification.ttl or asked.config.default_ttl[lane.priority]
+    begins = notification.send_at or asked.now
+    return {
+        "dry_run": True,
+        "channel": lane.channel,
+        "priority": lane.priority,
+        "provider": notification.provider or (names[0] if names else None),
+        "units": notification.units,
+        "reference": notification.reference,
+        "send_at": shown(notification.send_at),
+        "expires_at": shown(begins + timedelta(seconds=ttl)),
+    }

@@ -1,0 +1,121 @@
+"""How things look to a caller: rows and new notifications as JSON values.
+
+Neither recipient nor content is shown: whoever may read states need not be able to read one-time codes.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from notifier.domain.ids import notification_id
+from notifier.domain.lanes import Lane
+from notifier.domain.lifecycle import Status
+from notifier.domain.notification import NewNotification
+from notifier.http.queries import BATCH_PREFIX
+from notifier.http.times import shown
+from notifier.storage.accepting import Stored
+from notifier.storage.dead_letters import DeadLetterRow
+from notifier.storage.notifications import NotificationRow
+
+
+def batch_name(value: UUID) -> str:
+    """The public form of a batch's id."""
+    return f"{BATCH_PREFIX}{value}"
+
+
+def path_of(value: UUID) -> str:
+    """Where a notification is read."""
+    return f"/v1/notifications/{notification_id(value)}"
+
+
+def accepted(stored: Stored, asked: NewNotification) -> dict[str, Any]:
+    """The answer to one accepted notification."""
+    return {
+        "id": notification_id(stored.id),
+        "status": stored.status,
+        **_lane(stored.lane),
+        "reference": asked.reference,
+        "created_at": shown(stored.created_at),
+        "send_at": shown(stored.send_at),
+        "expires_at": shown(stored.expires_at),
+        "links": _links(stored.id),
+    }
+
+
+def listed(row: NotificationRow) -> dict[str, Any]:
+    """A notification in a list."""
+    return {
+        "id": notification_id(row.id),
+        "status": row.status,
+        "reason": row.reason,
+        **_lane(row.lane),
+        "mode": row.mode,
+        "reference": row.reference,
+        "tags": row.tags,
+        "metadata": row.metadata,
+        "topic": row.topic,
+        "batch_id": batch_name(row.batch_id) if row.batch_id else None,
+        "provider": row.provider,
+        "units": row.units,
+        "on_uncertain": row.on_uncertain,
+        "attempt": row.attempt,
+        "created_at": shown(row.created_at),
+        "send_at": shown(row.send_at),
+        "expires_at": shown(row.expires_at),
+        "next_attempt_at": shown(row.next_attempt_at),
+        "finished_at": shown(row.finished_at),
+        "resent_from": notification_id(row.resent_from) if row.resent_from else None,
+        "request_id": row.request_id,
+        "links": _links(row.id),
+    }
+
+
+def detailed(row: NotificationRow, attempts: list[dict[str, Any]]) -> dict[str, Any]:
+    """A notification by itself, with its attempts and its timeline."""
+    return {**listed(row), "attempts": attempts, "timeline": timeline(row, attempts)}
+
+
+def timeline(row: NotificationRow, attempts: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What happened when, in order: ``[{at, event}]``."""
+    events: list[tuple[datetime, str]] = [(row.created_at, "accepted")]
+    if row.send_at is not None:
+        events.append((row.send_at, "due"))
+    for attempt in attempts:
+        started = datetime.fromisoformat(attempt["started_at"])
+        ended = started + timedelta(milliseconds=attempt.get("duration_ms") or 0)
+        events += [(started, f"attempt {attempt['n']} started"), (ended, _ending(attempt))]
+    if row.status is Status.SENDING and row.claimed_at is not None:
+        events.append((row.claimed_at, f"attempt {row.attempt} started"))
+    if row.finished_at is not None:
+        events.append((row.finished_at, str(row.status)))
+    events.sort(key=lambda event: event[0])
+    return [{"at": shown(at) or "", "event": event} for at, event in events]
+
+
+def failure(row: DeadLetterRow) -> dict[str, Any]:
+    """A final failure in a list."""
+    return {
+        "id": notification_id(row.notification_id),
+        "status": row.status,
+        "reason": row.reason,
+        **_lane(row.lane),
+        "provider": row.provider,
+        "attempts": row.attempts,
+        "last_attempt": row.last_attempt,
+        "created_at": shown(row.created_at),
+        "finished_at": shown(row.finished_at),
+        "links": {"self": path_of(row.notification_id)},
+    }
+
+
+def _ending(attempt: dict[str, Any]) -> str:
+    reason = f": {attempt['reason']}" if attempt.get("reason") else ""
+    return f"attempt {attempt['n']} {attempt['outcome']}{reason}"
+
+
+def _lane(lane: Lane) -> dict[str, str]:
+    return {"channel": lane.channel, "priority": lane.priority}
+
+
+def _links(value: UUID) -> dict[str, str]:
+    return {"self": path_of(value), "cancel": f"{path_of(value)}/cancel"}

@@ -1,0 +1,139 @@
+"""`POST /v1/notifications/batch`: the good ones in one transaction, the bad ones answered in place."""
+
+import json
+
+import msgspec
+import pytest
+
+from notifier.domain.lanes import Channel
+from notifier.http.answer_types import BatchAccepted, Problem
+from tests.acceptance.http.test_sending import EMAIL
+
+PATH = "/v1/notifications/batch"
+SMS = {"channel": "sms", "to": {"phone": "+14155552671"}, "content": {"text": "hi"}}
+BAD = EMAIL | {"channel": "fax"}
+
+
+async def batch(door, items, query="", **more):
+    return await door.post(json.dumps({"items": items} | more), path=PATH + query)
+
+
+async def test_good_and_bad_items_are_answered_in_order(door):
+    """202: each item by its index with id or error; each keeps its own lane."""
+    answer = await batch(door, [EMAIL, BAD, SMS, 5, EMAIL | {"ttl": 0}])
+    found = msgspec.json.decode(answer.body, type=BatchAccepted)
+    assert (answer.status, found.accepted, found.rejected) == (202, 2, 3)
+    assert [result.index for result in found.results] == [0, 1, 2, 3, 4]
+    assert [bool(result.id) for result in found.results] == [True, False, True, False, False]
+    assert found.results[1].error.errors[0].pointer == "/channel"
+    shown = await door.ask("GET", f"/v1/notifications/{found.results[2].id}")
+    assert (shown.json()["channel"], shown.json()["batch_id"]) == ("sms", found.batch_id)
+    listed = await door.ask("GET", f"/v1/notifications?batch_id={found.batch_id}")
+    assert len(listed.json()["data"]) == door.rows() == 2
+
+
+async def test_lines_are_taken_as_well(door):
+    """NDJSON: one item a line; a broken line is that item's error alone."""
+    lines = [json.dumps(EMAIL), "{", "", json.dumps(SMS), '{"channel": "\\u0000"}']
+    answer = await door.post("\n".join(lines), path=PATH, headers={"Content-Type": "application/x-ndjson"})
+    found = msgspec.json.decode(answer.body, type=BatchAccepted)
+    assert [bool(result.id) for result in found.results] == [True, False, True, False]
+    assert [result.error.code for result in found.results if result.error] == ["invalid_json"] * 2
+
+
+async def test_defaults_are_merged_under_each_item(door):
+    """An item's field replaces the default's whole field."""
+    defaults = {name: EMAIL[name] for name in ("channel", "content")} | {"tags": ["x"], "priority": "low"}
+    items = [{"to": {"email": f"a{n}@example.com"}} for n in range(3)] + [{**SMS, "priority": "high"}]
+    found = (await batch(door, items, defaults=defaults)).json()
+    shown = [
+        (await door.ask("GET", f"/v1/notifications/{result['id']}")).json() for result in found["results"]
+    ]
+    assert [(row["channel"], row["priority"], row["tags"]) for row in shown] == [
+        ("email", "low", ["x"]),
+        ("email", "low", ["x"]),
+        ("email", "low", ["x"]),
+        ("sms", "high", ["x"]),
+    ]
+
+
+async def test_wrong_defaults_are_told_once(door):
+    """422 for the whole, below /defaults."""
+    answer = await batch(door, [EMAIL] * 3, defaults={"priority": "urgent", "colour": "red"})
+    assert answer.status == 422
+    assert {error["pointer"] for error in answer.json()["errors"]} == {
+        "/defaults/priority",
+        "/defaults/colour",
+    }
+    assert door.rows() == 0
+
+
+@pytest.mark.parametrize("query", ["?atomic=true"])
+async def test_an_atomic_batch_with_a_bad_item_keeps_nothing(door, query):
+    """422 with every wrong field of every item."""
+    answer = await batch(door, [EMAIL, BAD, EMAIL | {"ttl": 0}], query)
+    problem = msgspec.json.decode(answer.body, type=Problem)
+    assert (answer.status, problem.code) == (422, "invalid_request")
+    assert [error.pointer for error in problem.errors] == ["/items/1/channel", "/items/2/ttl"]
+    assert door.rows() == 0
+    assert (await batch(door, [EMAIL, SMS], query)).status == 202
+
+
+async def test_a_batch_without_a_good_item_is_422(door):
+    """Nothing to accept."""
+    answer = await batch(door, [BAD, 5])
+    assert (answer.status, door.rows()) == (422, 0)
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/items/0/channel", "/items/1"]
+
+
+@pytest.mark.parametrize(
+    "sent", [{"items": []}, {"items": [SMS] * 1001}, {}, {"items": 5}, {"items": [SMS], "x": 1}]
+)
+async def test_a_batch_of_a_wrong_form_is_422(door, sent):
+    """0, more than 1,000, no list, unknown fields."""
+    answer = await door.post(json.dumps(sent), path=PATH)
+    assert (answer.status, door.rows()) == (422, 0)
+    assert answer.json()["errors"]
+
+
+async def test_a_thousand_at_once_are_one_transaction(door):
+    """The largest batch: all kept, all answered, in order."""
+    items = [EMAIL | {"reference": f"r{n}"} for n in range(1000)]
+    answer = await batch(door, items)
+    found = msgspec.json.decode(answer.body, type=BatchAccepted)
+    assert (answer.status, found.accepted, door.rows()) == (202, 1000, 1000)
+    assert len({result.id for result in found.results}) == 1000
+    last = await door.ask("GET", f"/v1/notifications/{found.results[999].id}")
+    assert last.json()["reference"] == "r999"
+
+
+async def test_a_batch_above_its_limit_is_413(door):
+    """5 MB."""
+    answer = await door.post(b" " * 5_300_000, path=PATH)
+    assert (answer.status, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_a_batch_replays_byte_for_byte(door):
+    """Its batch id too; another body with the key is 422."""
+    headers = {"Idempotency-Key": "b"}
+    sent = json.dumps({"items": [EMAIL, BAD]})
+    first = await door.post(sent, path=PATH, headers=headers)
+    again = await door.post(sent, path=PATH, headers=headers)
+    assert (first.body, again.headers["Idempotency-Replayed"]) == (again.body, "true")
+    assert door.rows() == 1
+    other = await door.post(json.dumps({"items": [EMAIL]}), path=PATH, headers=headers)
+    assert (other.status, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_items_that_the_key_may_not_send_are_refused_in_place(door):
+    """`forbidden` as the item's error."""
+    key = door.new_key(channels=[Channel.SMS])
+    answer = await door.post(json.dumps({"items": [EMAIL, SMS]}), path=PATH, key=key)
+    found = msgspec.json.decode(answer.body, type=BatchAccepted)
+    assert [result.error.code if result.error else None for result in found.results] == ["forbidden", None]
+
+
+async def test_an_unknown_flag_is_422(door):
+    """`?dry_run` is for single notifications."""
+    assert (await batch(door, [EMAIL], "?dry_run=true")).status == 422
+    assert (await batch(door, [EMAIL], "?atomic=maybe")).status == 422

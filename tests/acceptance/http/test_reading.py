@@ -1,0 +1,270 @@
+"""Reading, cancelling, resolving: each tenant sees its own, page by page, and no more."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from notifier.domain.ids import parse_notification_id
+from notifier.http.answer_types import FailurePage, ListedNotification, Notification, NotificationPage
+from notifier.storage.dead_letters import bury
+from notifier.storage.engine import writing
+from tests.acceptance.http.test_sending import body
+
+ATTEMPT = {
+    "n": 1,
+    "provider": "smtp-main",
+    "started_at": "2027-01-01T00:00:00.000Z",
+    "duration_ms": 12,
+    "outcome": "refused",
+    "reason": "content_rejected",
+    "possible_duplicate": False,
+    "code": "550",
+    "answer": "no",
+    "next_attempt_at": None,
+}
+
+
+async def kept(door, count=1, **changes):
+    """Keep some notifications and give their ids, oldest first."""
+    made = [await door.post(body(**changes)) for _ in range(count)]
+    return [answer.json()["id"] for answer in made]
+
+
+async def test_another_tenants_notification_is_not_there(door):
+    """404, never 403, on every route that takes an id; lists, searches and failures are empty."""
+    (name,) = await kept(door)
+    stranger = door.new_key(tenant="other", scopes=["admin"])
+    held = json.dumps({"as": "sent"})
+    for method, path, sent in (
+        ("GET", f"/v1/notifications/{name}", None),
+        ("POST", f"/v1/notifications/{name}/cancel", None),
+        ("POST", f"/v1/notifications/{name}/resolve", held),
+    ):
+        headers = {"Content-Type": "application/json"} if sent else {}
+        answer = await door.ask(method, path, key=stranger, data=sent, headers=headers)
+        assert (answer.status, answer.json()["code"]) == (404, "not_found")
+    assert (await door.ask("GET", "/v1/notifications", key=stranger)).json()["data"] == []
+    assert (await door.ask("GET", "/v1/failures", key=stranger)).json()["data"] == []
+    found = await door.post(
+        json.dumps({"to": {"email": "ada@example.com"}}), path="/v1/notifications/search", key=stranger
+    )
+    assert found.json()["data"] == []
+    assert (await door.ask("GET", f"/v1/notifications/{name}")).json()["status"] == "queued"
+
+
+@pytest.mark.parametrize(
+    "name", ["ntf_", "ntf_x", f"ntf_{uuid4()}", str(uuid4()), "%00", "..%2f..", "ntf_" + "a" * 300]
+)
+async def test_what_is_no_id_is_404(door, name):
+    """Anything but an id that stands."""
+    assert (await door.ask("GET", f"/v1/notifications/{name}")).status == 404
+    assert (await door.ask("POST", f"/v1/notifications/{name}/cancel")).status == 404
+
+
+async def test_an_id_in_capitals_is_404(door):
+    """An id has one form."""
+    (name,) = await kept(door)
+    upper = "ntf_" + name.removeprefix("ntf_").upper()
+    assert (await door.ask("GET", f"/v1/notifications/{upper}")).status == 404
+
+
+async def test_attempts_and_timeline_are_shown(door):
+    """Each attempt with its outcome, and what happened when, in order."""
+    (name,) = await kept(door)
+    door.set_rows(
+        status="failed",
+        reason="content_rejected",
+        last_attempt=ATTEMPT,
+        attempt=1,
+        finished_at=datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC),
+    )
+    found = msgspec.json.decode((await door.ask("GET", f"/v1/notifications/{name}")).body, type=Notification)
+    assert [attempt.outcome for attempt in found.attempts] == ["refused"]
+    events = [moment.event for moment in found.timeline]
+    assert events == ["accepted", "attempt 1 started", "attempt 1 refused: content_rejected", "failed"]
+    assert [moment.at for moment in found.timeline] == sorted(moment.at for moment in found.timeline)
+
+
+async def test_a_list_is_walked_newest_first_to_its_end(door):
+    """Every row once, in order, by cursor; no totals."""
+    names = await kept(door, 5)
+    seen, cursor = [], None
+    for _ in range(3):
+        path = "/v1/notifications?limit=2" + (f"&cursor={cursor}" if cursor else "")
+        page = msgspec.json.decode((await door.ask("GET", path)).body, type=NotificationPage)
+        seen += [row.id for row in page.data]
+        cursor = page.next_cursor
+    assert (seen, cursor) == (names[::-1], None)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("channel=email&priority=high&status=queued", 2),
+        ("channel=sms", 0),
+        ("reference=order-1", 1),
+        ("tag=checkout", 1),
+        ("created_after=2000-01-01T00:00:00Z", 2),
+        ("created_before=2000-01-01T00:00:00Z", 0),
+        ("provider=smtp-main", 0),
+        ("reason=uncertain", 0),
+        (f"batch_id=bat_{uuid4()}", 0),
+    ],
+)
+async def test_a_list_is_filtered(door, query, found):
+    """Each filter of the interface."""
+    await kept(door, reference="order-1", tags=["checkout"])
+    await kept(door)
+    answer = await door.ask("GET", f"/v1/notifications?{query}")
+    assert (answer.status, len(answer.json()["data"])) == (200, found), answer.body
+
+
+async def test_a_search_finds_a_recipient_without_an_address_in_any_url(door):
+    """By e-mail address in whatever case; the pages work the same way."""
+    await kept(door, 3)
+    await kept(door, to={"email": "bob@example.com"})
+    sent = json.dumps({"to": {"email": "ADA@Example.com"}})
+    first = await door.post(sent, path="/v1/notifications/search?limit=2")
+    page = msgspec.json.decode(first.body, type=NotificationPage)
+    assert len(page.data) == 2
+    rest = await door.post(sent, path=f"/v1/notifications/search?limit=2&cursor={page.next_cursor}")
+    assert len(rest.json()["data"]) == 1
+    other = json.dumps({"to": {"email": "bob@example.com"}})
+    foreign = await door.post(other, path=f"/v1/notifications/search?cursor={page.next_cursor}")
+    assert (foreign.status, foreign.json()["code"]) == (400, "invalid_cursor")
+
+
+async def test_a_search_needs_one_recipient(door):
+    """422 with the field."""
+    for sent, pointer in (({}, "/to"), ({"to": {}}, "/to/email"), ({"to": {"phone": "1"}}, "/to/phone")):
+        answer = await door.post(json.dumps(sent), path="/v1/notifications/search")
+        assert answer.status == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize("limit", ["-1", "0", "1000000000", "abc", "251", "1.0", "٣", ""])
+async def test_a_wrong_page_size_is_422(door, limit):
+    """1 to 250."""
+    answer = await door.ask("GET", "/v1/notifications", params={"limit": limit})
+    assert answer.status == 422
+    assert answer.json()["errors"][0]["pointer"] == "?limit"
+    assert (await door.ask("GET", "/v1/notifications?limit=250")).status == 200
+
+
+async def test_a_tampered_or_foreign_cursor_is_400(door):
+    """Changed, of another filter, of another route or of another tenant."""
+    await kept(door, 3)
+    cursor = (await door.ask("GET", "/v1/notifications?limit=1")).json()["next_cursor"]
+    swapped = ("A" if cursor[5] != "A" else "B").join((cursor[:5], cursor[6:]))
+    stranger = door.new_key(tenant="other")
+    asked = [
+        await door.ask("GET", f"/v1/notifications?limit=1&cursor={wrong}")
+        for wrong in (swapped, cursor[:-2], cursor + "AA", "", "%00", "!!!!", "x" * 500)
+    ]
+    asked.append(await door.ask("GET", f"/v1/notifications?status=sent&cursor={cursor}"))
+    asked.append(await door.ask("GET", f"/v1/failures?cursor={cursor}"))
+    asked.append(await door.ask("GET", f"/v1/notifications?limit=1&cursor={cursor}", key=stranger))
+    assert {(answer.status, answer.json()["code"]) for answer in asked} == {(400, "invalid_cursor")}
+    assert (await door.ask("GET", f"/v1/notifications?limit=2&cursor={cursor}")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("status=done", "?status"),
+        ("channel=fax", "?channel"),
+        ("created_after=yesterday", "?created_after"),
+        ("reference=%00", "?reference"),
+        ("tag=", "?tag"),
+        ("batch_id=1", "?batch_id"),
+        ("to=ada@example.com", "?to"),
+        ("status=sent&status=failed", "?status"),
+    ],
+)
+async def test_a_wrong_filter_is_422(door, query, pointer):
+    """Each named, with what is allowed."""
+    answer = await door.ask("GET", f"/v1/notifications?{query}")
+    assert answer.status == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+async def test_a_cancel_is_truthful(door):
+    """200 before the claim, the same again; 409 `too_late` with the present state after it."""
+    (name,) = await kept(door)
+    for _ in range(2):
+        answer = await door.ask("POST", f"/v1/notifications/{name}/cancel")
+        found = msgspec.json.decode(answer.body, type=ListedNotification)
+        assert (answer.status, found.status) == (200, "cancelled")
+    door.set_rows(status="sending", finished_at=None, reason=None)
+    late = await door.ask("POST", f"/v1/notifications/{name}/cancel")
+    assert (late.status, late.json()["code"], late.json()["state"]) == (409, "too_late", "sending")
+
+
+async def test_a_cancel_takes_no_body(door):
+    """Nothing is accepted and ignored; an empty object is nothing."""
+    (name,) = await kept(door)
+    path = f"/v1/notifications/{name}/cancel"
+    assert (await door.post(b'{"why": "x"}', path=path)).status == 400
+    assert (await door.post(b"{}", path=path)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"), [("sent", "sent"), ("failed", "failed"), ("resend", "queued")]
+)
+async def test_a_held_notification_is_resolved(door, verdict, status):
+    """A person says what became of it; once only."""
+    (name,) = await kept(door)
+    path = f"/v1/notifications/{name}/resolve"
+    early = await door.post(json.dumps({"as": verdict}), path=path)
+    assert (early.status, early.json()["code"], early.json()["state"]) == (409, "not_held", "queued")
+    door.set_rows(status="held", reason="uncertain")
+    answer = await door.post(json.dumps({"as": verdict}), path=path)
+    assert (answer.status, answer.json()["status"]) == (200, status)
+    assert (await door.post(json.dumps({"as": verdict}), path=path)).status == 409
+
+
+@pytest.mark.parametrize("sent", [{}, {"as": "done"}, {"as": None}, {"as": "sent", "x": 1}])
+async def test_a_wrong_verdict_is_422(door, sent):
+    """One of three words."""
+    (name,) = await kept(door)
+    answer = await door.post(json.dumps(sent), path=f"/v1/notifications/{name}/resolve")
+    assert answer.status == 422
+
+
+async def test_failures_are_listed(door):
+    """What finally failed, with its last attempt; filtered and paged."""
+    names = await kept(door, 3)
+    door.set_rows(
+        status="failed",
+        reason="content_rejected",
+        last_attempt=ATTEMPT,
+        attempt=1,
+        finished_at=datetime.now(UTC),
+    )
+    with writing(door.engine) as connection:
+        bury(connection, [parse_notification_id(name) for name in names])
+    since = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    path = f"/v1/failures?reason=content_rejected&channel=email&provider=smtp-main&since={since}&limit=2"
+    page = msgspec.json.decode((await door.ask("GET", path)).body, type=FailurePage)
+    assert [row.id for row in page.data] == names[:0:-1]
+    rest = await door.ask("GET", f"{path}&cursor={page.next_cursor}")
+    assert [row["id"] for row in rest.json()["data"]] == names[:1]
+    assert (await door.ask("GET", "/v1/failures?channel=sms")).json()["data"] == []
+
+
+async def test_what_is_not_built_yet_is_404(door):
+    """PATCH, resend, content, batches, summaries: none pretends."""
+    (name,) = await kept(door)
+    own = f"/v1/notifications/{name}"
+    for method, path in (
+        ("PATCH", own),
+        ("POST", f"{own}/resend"),
+        ("DELETE", f"{own}/content"),
+        ("GET", "/v1/failures/summary"),
+        ("POST", "/v1/failures/replay"),
+        ("GET", f"/v1/batches/bat_{uuid4()}"),
+    ):
+        assert (await door.ask(method, path)).status == 404, path
