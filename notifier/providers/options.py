@@ -8,7 +8,7 @@ from notifier.providers.senders import Sender, parse_sender
 Value = str | float | int | bool | Sender
 
 
-class NotAllowed(ValueError):  # noqa: N818 - told on as ProviderUrlError
+class NotAllowed(ValueError):
     """A value that the option can't take; the text goes on after the option's name."""
 
 

@@ -17,7 +17,7 @@ from notifier.providers.smtp_session import Broken, Session, SmtpConfig, authent
 from notifier.providers.wire import DeadlinePassed, dial
 
 
-class NoSession(Exception):  # noqa: N818 - an expected ending, told as a value by whoever catches it
+class NoSession(Exception):
     """There is no session; `outcome` says why."""
 
     def __init__(self, outcome: Outcome) -> None:

@@ -47,7 +47,7 @@ class SmtpConfig:
         return (self.user, self.password, plain_token(self), _base64(self.user), _base64(self.password))
 
 
-class Broken(Exception):  # noqa: N818 - an expected ending inside this package, never outside
+class Broken(Exception):
     """The connection ended or the deadline passed; the connection is closed."""
 
     def __init__(self, *, timed_out: bool, text: str = "") -> None:

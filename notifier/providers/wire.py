@@ -21,7 +21,7 @@ _Address = tuple[Any, ...]
 _Target = tuple[socket.AddressFamily, _Address]
 
 
-class DeadlinePassed(Exception):  # noqa: N818 - it says what happened
+class DeadlinePassed(Exception):
     """The whole call's time is over. No `OSError`: the libraries in between would swallow that."""
 
 

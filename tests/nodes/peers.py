@@ -107,6 +107,7 @@ def speaks_smtp(replies: Mapping[str, str | None] | None = None) -> Behaviour:
                     return
                 if verb == "DATA" and (book["DATA"] or "").startswith("354"):
                     if "BODY" in book and lines.readline():
+                        _say(this, connection, book["BODY"], line)
                         return
                     for text in lines:
                         if text == b".\r\n":

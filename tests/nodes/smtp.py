@@ -179,8 +179,7 @@ def smtp_server(
     try:
         yield server
     finally:
-        listening.close()
-        asyncio.run_coroutine_threadsafe(_close(server._protocols), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_end(listening, server), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.run_until_complete(loop.shutdown_default_executor())
@@ -212,6 +211,12 @@ async def _listen(
     return listening
 
 
+async def _end(listening: asyncio.Server, server: SmtpServer) -> None:
+    """In the loop's own thread, for a connection that ends meanwhile counts itself out of `listening`."""
+    listening.close()
+    await _close(server._protocols)
+
+
 async def _close(protocols: list[SMTP]) -> None:
     """Abort every connection and see the tasks behind them end."""
     tasks = [made._handler_coroutine for made in protocols if made._handler_coroutine is not None]
@@ -231,8 +236,7 @@ async def _serve(port: int, ledger: Path) -> None:
     sys.stdout.write(f"ready {server.port}\n")
     sys.stdout.flush()
     await stop.wait()
-    listening.close()
-    await _close(server._protocols)
+    await _end(listening, server)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -264,6 +265,25 @@ def test_auth_plain_and_login(excluded: list[str]):
         assert len(server.mailbox.wait_for(1)) == 1
 
 
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_a_server_that_repeats_the_credentials_tells_us_nothing(mechanism: str):
+    """They are masked in what is kept, plain and in base64."""
+    replies = {
+        "EHLO": f"250-peer\r\n250 AUTH {mechanism}",
+        "AUTH": "535 5.7.8 {line} for mailer with passw0rd",
+    }
+    with (
+        peer(speaks_smtp(replies)) as bad,
+        provider_of(f"smtp://mailer:passw0rd@127.0.0.1:{bad.port}") as provider,
+    ):
+        outcome = send(provider)
+    assert isinstance(outcome, Deferred)
+    (said,) = [line.split() for line in bad.heard if line.startswith("AUTH")]
+    kept = outcome.answer.text.split()
+    assert kept[1:3] == said[:2]
+    assert not {"mailer", "passw0rd", *said[2:]} & set(kept)
+
+
 def test_a_server_without_auth_is_ours_to_mend(server: SmtpServer):
     """A password was given, so it must be used."""
     with (
@@ -294,6 +314,17 @@ def test_silence_before_the_final_dot_is_a_timeout(place: str):
         outcome = send(provider, seconds=0.5)
     assert isinstance(outcome, Deferred)
     assert outcome.reason == "provider_timeout"
+
+
+def test_a_server_that_stops_reading_the_body_is_a_timeout():
+    """Writing is under the deadline too, and without the dot nothing was sent."""
+    with peer(speaks_smtp({"BODY": "HANG"})) as bad, provider_of(f"smtp://127.0.0.1:{bad.port}") as provider:
+        started = time.monotonic()
+        outcome = send(provider, text="x" * 20_000_000, seconds=1.5)
+        took = time.monotonic() - started
+    assert isinstance(outcome, Deferred), outcome
+    assert outcome.reason == "provider_timeout"
+    assert took < 4
 
 
 @pytest.mark.parametrize("dot", [None, "HANG", "no smtp at all", "\r\n"])

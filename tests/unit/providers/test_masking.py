@@ -46,6 +46,13 @@ def test_an_address_never_survives_at_any_place(around, shift):
     assert "ada@example.com" not in found
 
 
+def test_half_an_address_does_not_slide_in():
+    """Only the beginning is looked at; where it ends within an address, that half goes too."""
+    long = "x" * 380 + "@long.example "
+    text = long * 10 + "y" * (3_990 - 10 * len(long)) + " ada.lovelace@example.com"
+    assert "ada" not in masked(text)
+
+
 @pytest.mark.parametrize(
     "text", ["a" * 1_000_000, "a@" * 500_000, '"' * 1_000_000, "+1" * 500_000, "%40" * 300_000]
 )
