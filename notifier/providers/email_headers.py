@@ -10,26 +10,14 @@ from base64 import b64encode
 from collections.abc import Iterator
 
 from notifier.domain.errors import RenderError
+from notifier.domain.options import ALLOWED_HEADERS
 from notifier.domain.texts import has_control
 
-#: Names a caller may set besides ``X-…``; everything else is ours to write.
-ALLOWED_HEADERS = frozenset(
-    {
-        "auto-submitted",
-        "feedback-id",
-        "importance",
-        "in-reply-to",
-        "list-help",
-        "list-id",
-        "list-unsubscribe",
-        "list-unsubscribe-post",
-        "precedence",
-        "references",
-    }
-)
-_X_NAME = re.compile(r"X-[A-Za-z0-9-]{1,40}", re.IGNORECASE)
-#: A longer value would be more than a line of RFC 5322 (998 octets) once folded nowhere.
-_MAX_VALUE = 900
+_ALLOWED = frozenset(name.lower() for name in ALLOWED_HEADERS)
+_X_NAME = re.compile(r"X-[A-Za-z0-9-]{1,40}", re.ASCII | re.IGNORECASE)
+#: With its name, a longer piece would pass the 998 octets of a line (RFC 5322, 2.1.1).
+_MAX_PIECE = 900
+_FOLD = re.compile(rf"(.{{1,{_MAX_PIECE}}}) (?=\S)")
 #: Octets in one encoded word: 45 make 60 in base64, and RFC 2047 allows 75 in all.
 _WORD = 45
 #: Longer text is written as encoded words, which fold.
@@ -38,16 +26,16 @@ _PLAIN = 60
 
 def is_allowed_header(name: str) -> bool:
     """Whether a caller may set the header called `name`."""
-    return _X_NAME.fullmatch(name) is not None or name.lower() in ALLOWED_HEADERS
+    return _X_NAME.fullmatch(name) is not None or name.lower() in _ALLOWED
 
 
 def custom_header(name: str, value: object) -> str:
     """One line of a caller's own header; raises `RenderError`."""
     if not is_allowed_header(name):
         raise RenderError("a custom header has a name that is not allowed")
-    if not isinstance(value, str) or len(value) > _MAX_VALUE or not value.isascii():
-        raise RenderError(f"a custom header must be at most {_MAX_VALUE} ASCII characters")
-    return f"{name}: {safe(value)}"
+    if not isinstance(value, str):
+        raise RenderError("a custom header is no text")
+    return f"{name}: {_folded(safe(value))}"
 
 
 def safe(value: str) -> str:
@@ -75,6 +63,15 @@ def mailbox(address: str, name: str | None) -> str:
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{quoted}" <{checked}>'
     return f"{_encoded_words(name)}\r\n <{checked}>"
+
+
+def _folded(value: str) -> str:
+    """`value` as it is while it fits a line, else folded at blanks, else as encoded words."""
+    if value.isascii() and "=?" not in value:
+        folded = value if len(value) <= _MAX_PIECE else _FOLD.sub("\\1\r\n ", value)
+        if all(len(line) <= _MAX_PIECE + 1 for line in folded.split("\r\n")):
+            return folded
+    return _encoded_words(value)
 
 
 def _encoded_words(text: str) -> str:

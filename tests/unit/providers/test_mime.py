@@ -11,7 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notifier.domain.errors import RenderError
+from notifier.domain.lanes import Channel
 from notifier.domain.notification import Content, Outgoing
+from notifier.domain.options import check_options
 from notifier.domain.recipients import EmailAddress, PhoneNumber
 from notifier.providers.mime import build_email
 from notifier.providers.senders import Sender
@@ -160,13 +162,29 @@ def test_allowed_headers_and_reply_to_arrive():
     options = {
         "email": {
             "reply_to": "Help Desk <help@acme.example>",
-            "headers": {"X-Order": "42", "List-Unsubscribe": "<https://acme.example/u/1>"},
+            "headers": {"X-Order": "42", "List-Id": "<news.acme.example>"},
         }
     }
     found = read(built(subject="x", text="x", options=options))
     (reply_to,) = found["Reply-To"].addresses
     assert (reply_to.display_name, reply_to.addr_spec) == ("Help Desk", "help@acme.example")
-    assert (found["X-Order"], found["List-Unsubscribe"]) == ("42", "<https://acme.example/u/1>")
+    assert (found["X-Order"], found["List-Id"]) == ("42", "<news.acme.example>")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["größer 👋", "x" * 998, "blank separated " * 62, "é" * 499, "=?utf-8?q?evil?=", "<a@b.example> " * 71],
+)
+def test_every_value_the_door_takes_arrives(value):
+    """However long or foreign: no line passes 998 octets, and the value comes back."""
+    value = value.strip()
+    options = {"email": {"headers": {"X-Note": value}}}
+    assert check_options(Channel.EMAIL, options) == []
+    data = built(subject="x", text="x", options=options)
+    assert data.isascii()
+    assert max(map(len, data.split(b"\r\n"))) <= 998
+    header = email.message_from_bytes(data)["X-Note"].replace("\r\n", "")
+    assert str(email.header.make_header(email.header.decode_header(header))) == value
 
 
 @pytest.mark.parametrize(
