@@ -62,8 +62,10 @@ def _run(url, statement):
         connection.close()
 
 
-def _children_of(pid):
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def _family(pid):
+    """The marks of a server and its children; a child that is just ending (a closed connection's) is left out."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [mark for mark in map(Mark.of, [pid, *map(int, children)]) if mark.lives]
 
 
 @pytest.mark.parametrize("end", ["crash", "restart"])
@@ -93,10 +95,11 @@ def test_postgres_leaves_nothing_behind():
     """After stop: no process (children neither), no folder, no listener."""
     node = PostgresNode(fsync=False)
     node.start()
-    marks = [Mark.of(pid) for pid in (node.pid, *_children_of(node.pid))]
-    assert len(marks) > 3
-    assert all(mark.lives for mark in marks)
-    node.stop()
+    try:
+        marks = _family(node.pid)
+        assert len(marks) > 3
+    finally:
+        node.stop()
     wait_until(lambda: not any(mark.lives for mark in marks), what="PostgreSQL's processes to be gone")
     assert not node.folder.exists()
     assert is_free(node.port)
@@ -195,11 +198,13 @@ def test_rabbitmq_leaves_nothing_behind():
     """After stop: neither server nor name server, no folder, no listener; loopback only while it ran."""
     node = RabbitmqNode()
     node.start()
-    marks = [Mark.of(pid) for pid in (node.pid, node.epmd.pid, *_children_of(node.pid))]
-    assert len(marks) >= 3
-    assert all(mark.lives for mark in marks)
-    assert set(_listening_addresses(node.port, node.epmd.port)) <= {"127.0.0.1", "::1"}
-    node.stop()
+    try:
+        marks = [*_family(node.pid), *_family(node.epmd.pid)]
+        assert len(marks) >= 3
+        addresses = set(_listening_addresses(node.port, node.epmd.port))
+        assert {"127.0.0.1"} <= addresses <= {"127.0.0.1", "::1"}  # a machine may have no IPv6
+    finally:
+        node.stop()
     wait_until(lambda: not any(mark.lives for mark in marks), what="RabbitMQ's processes to be gone")
     assert not node.folder.exists()
     assert is_free(node.port)

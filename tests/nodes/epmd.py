@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.nodes import binaries
 from tests.nodes.ports import free_port
-from tests.nodes.process import ServerProcess, require_free
+from tests.nodes.process import NodeError, ServerProcess, require_free
 
 _READY_SECONDS = 10.0
 
@@ -44,6 +44,9 @@ class Epmd:
         self._process.start()
         try:
             self._process.wait_ready(self.answers, _READY_SECONDS)
+        except NodeError:
+            self.stop()
+            raise
         finally:
             # It says nothing after its start; the open file lives on without its name.
             shutil.rmtree(folder, ignore_errors=True)
