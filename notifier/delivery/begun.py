@@ -39,7 +39,8 @@ class Begun:
         """The claims to name in a beat; one older than two leases is named no more."""
         with self._lock:
             since = self._clock() - self._oldest
-            return tuple(claim for claim, at in self._claims.items() if at >= since)
+            self._claims = {claim: at for claim, at in self._claims.items() if at >= since}
+            return tuple(self._claims)
 
     def take_started(self) -> dict[str, str]:
         """By lane name the oldest `queued_at` (RFC 3339) started since the last call."""

@@ -117,7 +117,8 @@ class ClaimDesk:
 
     def _plain(self, wanted: list[Wanted]) -> dict[int, Claimed]:
         # Two copies of one message in one group: the statement may take a row only once.
-        once = list({one.id: one for one in wanted}.values())
+        # A copy from another lane stays: only one of the two lanes is the row's own.
+        once = list({(one.id, one.lane): one for one in wanted}.values())
         once.sort(key=lambda one: one.id)
         for attempt in range(_TRIES):
             try:

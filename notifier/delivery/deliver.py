@@ -8,8 +8,9 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -20,7 +21,7 @@ from notifier.domain.errors import RenderError
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Outgoing
-from notifier.domain.outcomes import Answer, Outcome, Refused, Uncertain
+from notifier.domain.outcomes import Answer, Deferred, Outcome, Refused, Uncertain
 from notifier.domain.retries import RetryPolicy
 from notifier.providers.base import Account, Deadline, Provider
 from notifier.queueing.broker import Proxy
@@ -156,16 +157,23 @@ class Deliverer:
             outgoing = self._outgoing(claimed, asked_at)
         except RenderError as error:
             return Refused(Reason.RENDER_ERROR, Answer(text=str(error)))
-        provider = self._provider(account)
         try:
-            outcome = provider.send(outgoing, Deadline(account.timeout))
+            provider = self._provider(account)
+        except Exception as error:  # noqa: BLE001 - nothing was sent: no fault of the notification's
+            log.error("provider_not_built", provider=account.name, error=type(error).__name__)
+            return Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the provider can't be set up"))
+        try:
+            outcome: Any = provider.send(outgoing, Deadline(account.timeout))
         except Exception as error:  # noqa: BLE001 - nobody knows what it did
             # A provider's bug: it may have written the request before it failed.
             log.error("provider_crashed", provider=account.name, error=type(error).__name__)
             self._providers().pop((account.channel, account.name), None)
             return Uncertain(answer=Answer(text=f"the provider's code failed: {type(error).__name__}"))
         self._reach("after_send")
-        return outcome
+        if isinstance(outcome, Outcome):
+            return outcome
+        log.error("provider_without_outcome", provider=account.name, answered=type(outcome).__name__)
+        return Uncertain(answer=Answer(text="the provider's code gave no outcome"))
 
     def _outgoing(self, claimed: Claimed, asked_at: float) -> Outgoing:
         left = (claimed.expires_at - self._database_time(claimed, asked_at)).total_seconds()
@@ -193,7 +201,13 @@ class Deliverer:
             now=self._database_time(claimed, asked_at),
             duration_ms=int((self._clock() - began) * 1000),
         )
-        record = endings.record_of(ended, self._policy, jitter=self._dice())
+        try:
+            record = endings.record_of(ended, self._policy, jitter=self._dice())
+        except Exception as error:  # noqa: BLE001 - an answer we can't read is no answer
+            # Never a crash that counts as "nothing was sent": that would send again, unmarked.
+            log.error("outcome_unreadable", provider=provider, error=type(error).__name__)
+            ended = replace(ended, outcome=Uncertain())
+            record = endings.record_of(ended, self._policy, jitter=self._dice())
         _log_attempt(ended, record)
         self._signals.emit("attempted", id=claimed.id, status=record.status)
         return record

@@ -55,6 +55,8 @@ class Recorder:
         self._stored = 0
         self._stopping = False
         self._changed = threading.Condition()
+        #: Never set: a pause that neither a stop nor a new outcome cuts short.
+        self._quiet = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def start(self) -> None:
@@ -110,15 +112,16 @@ class Recorder:
         while True:
             try:
                 self._store(group)
-                return
+                break
             except Exception as error:  # noqa: BLE001 - an outcome is never dropped
                 if faults.is_data_fault(error):
                     self._apart(group)
                     return
                 if not faults.is_clash(error):
                     log.warning("outcomes_held", outcomes=len(group), error=type(error).__name__)
-                    self._pause(pause)
+                    self._quiet.wait(pause)
                     pause = min(_LONGEST_PAUSE, pause * 2)
+        self._settle(group)
 
     def _apart(self, group: list[Owed]) -> None:
         """A record that storage refuses is found by halving and stored without the provider's words."""
@@ -127,14 +130,15 @@ class Recorder:
             self._store_until_done(group[:middle])
             self._store_until_done(group[middle:])
             return
-        shown = group[0].record.shown
-        plain = None if shown is None else shown | {"code": None, "answer": None, "reference": None}
-        log.error("outcome_unstorable", notification=str(group[0].record.id))
-        self._store([Owed(replace(group[0].record, shown=plain), group[0].settlement)])
-
-    def _pause(self, seconds: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopping, seconds)
+        (owed,) = group
+        plain = _without_words(owed.record)
+        if plain == owed.record:
+            # Nothing is left to leave out: its lease ends, and another attempt is judged anew.
+            log.error("outcome_lost", notification=str(owed.record.id))
+            self._begun.end(owed.record.claim_id)
+            return
+        log.error("outcome_unstorable", notification=str(owed.record.id))
+        self._store_until_done([replace(owed, record=plain)])
 
     def _store(self, group: list[Owed]) -> None:
         endings: list[tuple[Record, str]] = []
@@ -147,7 +151,6 @@ class Recorder:
             log.warning(
                 "outcome_came_late", notification=str(record.id), attempt=record.attempt, became=became
             )
-        self._settle(group)
 
     def _settle(self, group: list[Owed]) -> None:
         self._reach("before_ack")
@@ -155,3 +158,9 @@ class Recorder:
             owed.settlement.ack()
             self._begun.end(owed.record.claim_id)
             self._signals.emit("recorded", id=owed.record.id, status=owed.record.status)
+
+
+def _without_words(record: Record) -> Record:
+    shown = record.shown
+    words = {"code": None, "answer": None, "reference": None}
+    return replace(record, shown=None if shown is None else shown | words)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from notifier.domain.lifecycle import OnUncertain, Reason, Status
+from notifier.storage.attempts import ENDED_UNHEARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ def abandoned_attempt(row: Any, started_at: datetime) -> dict[str, Any]:
         "reason": str(Reason.UNCERTAIN),
         "possible_duplicate": row.uncertain_count > 0,
         "code": None,
-        "answer": "the sending process ended before it stored an outcome",
+        "answer": ENDED_UNHEARD,
+        "reference": None,
         "next_attempt_at": None,
         "claim_id": row.claim_id,
     }

@@ -153,8 +153,10 @@ class Intake:
         try:
             if rows:
                 self._hand_over(rows)
-        finally:
-            _answer(results)
+        except Exception:
+            # What is owed is durable: a relay publishes it.
+            log.exception("intake_hand_over_failed", rows=len(rows))
+        _answer(results)
 
 
 def _answer(results: Mapping[Ticket, Result]) -> None:

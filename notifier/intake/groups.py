@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import Connection, Engine
 
 from notifier.domain.errors import (
@@ -23,6 +24,7 @@ from notifier.storage.engine import writing
 from notifier.storage.outbox import Bell, OutboxRow
 
 Result = Kept | NotifierError
+log = structlog.get_logger("notifier.intake")
 _TRIES = 5
 
 
@@ -61,7 +63,7 @@ class GroupWriter:
             committing: list[bool] = []
             try:
                 return self._transaction(tickets, committing)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - each caller hears of its own fault
                 if committing:
                     return _all(tickets, OutcomeUnknown("the commit was under way; the key tells")), []
                 again = faults.is_clash(error) or (attempt == 0 and faults.is_disconnect(error))
@@ -71,7 +73,8 @@ class GroupWriter:
                     return self._halve(tickets, error)
                 if faults.is_away(error):
                     return _all(tickets, Unavailable("storage can't be reached right now")), []
-                raise
+                # Our own code failed, on one of these requests: the others shall not hear of it.
+                return self._halve(tickets, error)
         raise AssertionError("unreachable")
 
     def _halve(
@@ -79,9 +82,7 @@ class GroupWriter:
     ) -> tuple[dict[Ticket, Result], list[OutboxRow]]:
         """Between requests, never inside one, until the request at fault stands alone."""
         if len(tickets) == 1:
-            if faults.is_lock_timeout(error):
-                return _all(tickets, _locked(tickets[0])), []
-            return _all(tickets, InvalidInput("unstorable", "holds a value that can't be stored")), []
+            return _all(tickets, _alone(tickets[0], error)), []
         middle = len(tickets) // 2
         results, rows = self.write(tickets[:middle])
         more, more_rows = self.write(tickets[middle:])
@@ -138,7 +139,8 @@ class GroupWriter:
         ]
         taken = accepting.take_keys(connection, claims) if claims else set()
         winners = []
-        for draft in drafts:
+        # In key order, as every process: two that renew the same keys must not wait for each other.
+        for draft in sorted(drafts, key=lambda one: one.ticket.key_name or ("", "", "")):
             name = draft.ticket.key_name
             if name is None or name in taken or self._renewed(connection, draft, claims, results):
                 winners.append(draft)
@@ -170,6 +172,15 @@ def _replay(found: accepting.KeyFound, ticket: Ticket) -> Result:
     if found.body_hash != ticket.submission.body_hash.hex():
         return KeyReused("this Idempotency-Key was used with another request")
     return Kept(found.answer.encode(), replayed=True)
+
+
+def _alone(ticket: Ticket, error: Exception) -> NotifierError:
+    if faults.is_lock_timeout(error):
+        return _locked(ticket)
+    if faults.is_data_fault(error):
+        return InvalidInput("unstorable", "holds a value that can't be stored")
+    log.error("intake_request_failed", error=type(error).__name__, route=ticket.submission.route)
+    return Unavailable("storage failed unexpectedly")
 
 
 def _locked(ticket: Ticket) -> NotifierError:

@@ -43,6 +43,7 @@ class Handover:
         self._confirmed: list[int] = []
         self._refused: list[int] = []
         self._under_way = 0
+        self._flowing = True
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="handover", daemon=True)
@@ -57,19 +58,38 @@ class Handover:
         for row in rows:
             messages = [QueueMessage(bell.lane, bell.id, bell.units, bell.version) for bell in row.bells]
             with self._changed:
-                self._under_way += 1
-            future = self._publisher.publish(messages)
+                self._under_way += len(messages)
+            future = self._publish(messages)
             future.add_done_callback(lambda done, row=row: self._ended(row, done))  # type: ignore[misc]
             futures.append(future)
         self._reach("after_publish")
         return futures
+
+    @property
+    def under_way(self) -> int:
+        """How many bells are published and neither confirmed nor refused yet."""
+        return self._under_way
+
+    @property
+    def flowing(self) -> bool:
+        """Whether the broker took the last group that it answered for; True before the first."""
+        return self._flowing
+
+    def _publish(self, messages: list[QueueMessage]) -> "Future[None]":
+        try:
+            return self._publisher.publish(messages)
+        except Exception as error:  # noqa: BLE001 - closed, or a lane it doesn't know: still owed
+            failed: Future[None] = Future()
+            failed.set_exception(error)
+            return failed
 
     def _ended(self, row: OutboxRow, done: "Future[None]") -> None:
         failed = done.cancelled() or done.exception() is not None
         if not failed:
             self._reach("after_confirm")
         with self._changed:
-            self._under_way -= 1
+            self._under_way -= len(row.bells)
+            self._flowing = not failed
             (self._refused if failed else self._confirmed).append(row.id)
             self._changed.notify_all()
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.domain.lanes import Lane
 from notifier.queueing.roads import Road
@@ -24,6 +25,9 @@ Finder = Callable[[Connection], list[Bell]]
 
 #: How often, in seconds, the hunt looks at most.
 EVERY = 5.0
+
+#: How many batches of one lane are rung for in one look.
+_BATCHES = 20
 
 
 class HuntConfig(Protocol):
@@ -58,7 +62,7 @@ class OrphanHunt:
         self._looked = now
         found = self._drain_dead(ring)
         for lane, before in self._suspects():
-            rung = ring(partial(self._waiting, lane=lane, before=before))
+            rung = self._ring_lane(lane, before, ring)
             if rung:
                 log.warning("orphans_rung", lane=lane.name, notifications=rung, overtaken=before is not None)
             found += rung
@@ -66,7 +70,11 @@ class OrphanHunt:
 
     def _suspects(self) -> Iterator[tuple[Lane, datetime | None]]:
         """Lanes to look at; with None the lane's queue is empty."""
-        ready = self._road.ready()
+        try:
+            ready = self._road.ready()
+        except Exception as error:  # noqa: BLE001 - the broker is away: nothing can be told of its queues
+            log.debug("orphans_broker_silent", error=type(error).__name__)
+            ready = None
         with reading(self._engine) as connection:
             started = relaying.oldest_started(connection, self._config.beat_fresh)
         for lane in Lane.all():
@@ -74,6 +82,16 @@ class OrphanHunt:
                 yield lane, None
             elif lane in started:
                 yield lane, started[lane]
+
+    def _ring_lane(self, lane: Lane, before: datetime | None, ring: Callable[[Finder], int]) -> int:
+        """Batch after batch, within bounds: a purged queue may have held a hundred thousand."""
+        rung = 0
+        for _ in range(_BATCHES):
+            found = ring(partial(self._waiting, lane=lane, before=before))
+            rung += found
+            if found < self._config.batch:
+                break
+        return rung
 
     def _waiting(self, connection: Connection, *, lane: Lane, before: datetime | None) -> list[Bell]:
         config = self._config
@@ -94,7 +112,13 @@ class OrphanHunt:
             nonlocal rung
             rung += ring(lambda connection: relaying.ring_these(connection, ids, self._config.ring_again))
 
-        count = self._road.drain_dead(ring_again, self._config.batch)
+        try:
+            count = self._road.drain_dead(ring_again, self._config.batch)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the broker is away: they stay where they are
+            log.debug("orphans_broker_silent", error=type(error).__name__)
+            return rung
         if count:
             log.warning("dead_letters_drained", messages=count, rung=rung)
         return rung
@@ -105,6 +129,15 @@ class OrphanHunt:
             return 0
         self._patrolled = now
         config = self._config
-        return ring(
-            partial(relaying.ring_lost, limit=config.batch, lease=config.lease, again=config.ring_again)
+        return sum(
+            ring(
+                partial(
+                    relaying.ring_lost,
+                    lane=lane,
+                    limit=config.batch,
+                    lease=config.lease,
+                    again=config.ring_again,
+                )
+            )
+            for lane in Lane.all()
         )

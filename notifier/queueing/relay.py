@@ -11,17 +11,23 @@ from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from notifier.domain.lanes import Lane
 from notifier.queueing.handover import Handover
 from notifier.queueing.orphans import OrphanHunt
 from notifier.queueing.roads import Road
-from notifier.storage import accepting, changes, outbox, relaying, workers
+from notifier.storage import accepting, changes, faults, outbox, relaying, workers
 from notifier.storage.engine import reading, writing
 from notifier.storage.outbox import Bell
 
 log = structlog.get_logger("notifier.relay")
+
+#: Bells that this process has given to the broker and that are not confirmed yet, at the most.
+BELLS_UNDER_WAY = 10_000
+
+#: Seconds that a worker's last claim may be younger than its last beat.
+_BEAT_SLACK = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +105,21 @@ class Relay:
                 wait = 0.0 if done.more else min(wait, self._until_due())
                 self._returned()
             except SQLAlchemyError as error:
-                if not self._away_since_pass:
-                    log.warning("relay_storage_away", error=type(error).__name__)
-                self._away_since_pass = True
+                self._failed(error)
             except Exception:
                 # The loop must outlive any one pass: the next one sees the same rows again.
                 log.exception("relay_pass_failed")
             self.turns += 1
             self._wake.wait(max(wait, 0.01))
             self._wake.clear()
+
+    def _failed(self, error: SQLAlchemyError) -> None:
+        if faults.is_clash(error) or faults.is_lock_timeout(error):
+            log.info("relay_pass_clashed", error=type(error).__name__)
+            return
+        if not self._away_since_pass:
+            log.warning("relay_storage_away", error=type(error).__name__)
+        self._away_since_pass = True
 
     def pass_once(self) -> Pass:
         """Everything that is due, one batch of each kind."""
@@ -141,21 +153,37 @@ class Relay:
         return len(bells)
 
     def _publish_owed(self) -> tuple[int, bool]:
-        """Publish rows that nobody published in time; the second value says a lane had no room."""
-        lanes = [lane for lane in Lane.all() if self._road.has_room(lane)]
-        full = len(lanes) < len(Lane.all())
+        """Publish rows that nobody published in time; the second value says that more has to wait.
+
+        While the broker takes nothing, one row at a time asks it; what is taken is bounded by what is
+        still under way, so that no backlog moves from storage into memory.
+        """
+        room = BELLS_UNDER_WAY - self._handover.under_way
+        lanes = [lane for lane in Lane.all() if self._has_room(lane)]
+        waits = len(lanes) < len(Lane.all()) or not self._handover.flowing
+        if room <= 0 or not lanes:
+            return 0, True
+        limit = self._config.batch if self._handover.flowing else 1
         with writing(self._engine) as connection:
-            rows = outbox.take_due(connection, self._config.batch, self._config.grace * 3, lanes)
+            rows = outbox.take_due(connection, limit, self._config.grace * 3, lanes, bells=room)
         self._reach("relay_mid_publish")
         if rows:
             self._handover.offer(rows)
-        return len(rows), full
+        return len(rows), waits
+
+    def _has_room(self, lane: Lane) -> bool:
+        try:
+            return self._road.has_room(lane)
+        except Exception as error:  # noqa: BLE001 - the broker is away: publishing finds out
+            log.debug("relay_broker_silent", lane=lane.name, error=type(error).__name__)
+            return True
 
     def _take_back(self) -> int:
         """Ring for what silent workers had claimed; the next claim judges each one."""
         config = self._config
         with writing(self._engine) as connection:
-            silent = relaying.silent_workers(connection, config.lease)
+            # Its last claims may be younger than its last beat.
+            silent = relaying.silent_workers(connection, config.lease + _BEAT_SLACK)
         taken = 0
         for worker in silent:
             found = self._ring(
@@ -178,13 +206,26 @@ class Relay:
                 accepting.sweep_keys(connection, self._config.batch)
                 workers.sweep(connection, 86_400)
         if now >= self._next_count:
-            with writing(self._engine) as connection:
+            try:
+                self._count()
+            finally:
+                # A count over millions takes a while: never spend more than a twentieth of the time on it.
+                ended = self._clock()
+                self._next_count = ended + max(self._config.count_every, 19 * (ended - now))
+
+    def _count(self) -> None:
+        with writing(self._engine) as connection:
+            size = relaying.database_bytes(connection)
+            workers.set_gauge(connection, "database_bytes", size)
+        try:
+            with reading(self._engine) as connection:
                 pending = relaying.count_pending(connection, int(self._config.backlog_limit * 1.25) + 1)
-                workers.set_gauge(connection, "pending", pending)
-                workers.set_gauge(connection, "database_bytes", relaying.database_bytes(connection))
-            # A count over millions takes a while: never spend more than a twentieth of the time on it.
-            ended = self._clock()
-            self._next_count = ended + max(self._config.count_every, 19 * (ended - now))
+        except OperationalError as error:
+            # Too slow under this load: the figure stays what it was; storage itself is there.
+            log.warning("pending_not_counted", error=type(error).__name__)
+            return
+        with writing(self._engine) as connection:
+            workers.set_gauge(connection, "pending", pending)
 
     def _until_due(self) -> float:
         with reading(self._engine) as connection:

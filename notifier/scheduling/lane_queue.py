@@ -20,6 +20,9 @@ from notifier.queueing.broker import Grant, NotBefore
 #: Asked for each message that would start now, by queue name; it decides from memory, never by I/O.
 Gate = Callable[[str], Grant | NotBefore]
 
+#: Seconds until a closed gate is asked again, at the least: a wait of nothing is a busy loop.
+_SHORTEST_WAIT = 0.001
+
 
 class Item(Protocol):
     """What Dramatiq puts on the queue: a wrapper around the delivered message."""
@@ -65,10 +68,12 @@ class LaneQueue:
         deadline = None if timeout is None else self._clock() + timeout
         with self._changed:
             while True:
-                item = None if self._draining else self._pick()
-                if item is not None:
-                    return item
                 now = self._clock()
+                item = None if self._draining else self._pick(now)
+                if item is not None:
+                    # Who was woken for another message may be gone: pass the wake-up on.
+                    self._changed.notify()
+                    return item
                 if self._draining or not block or (deadline is not None and now >= deadline):
                     raise Empty
                 self._changed.wait(self._until_next(now, deadline))
@@ -76,7 +81,7 @@ class LaneQueue:
     def get_nowait(self) -> Item:
         """In drain mode whatever is left, eligible or not; before, only what may start."""
         with self._changed:
-            item = self._pop_any() if self._draining else self._pick()
+            item = self._pop_any() if self._draining else self._pick(self._clock())
             if item is None:
                 raise Empty
             return item
@@ -111,8 +116,7 @@ class LaneQueue:
             self._turn.append(name)
         lane.append(item)
 
-    def _pick(self) -> Item | None:
-        now = self._clock()
+    def _pick(self, now: float) -> Item | None:
         while self._later and self._later[0][0] <= now:
             self._append(heapq.heappop(self._later)[2])
         for _ in range(len(self._turn)):
@@ -132,7 +136,7 @@ class LaneQueue:
             return None
         leave = self._gate(name)
         if isinstance(leave, NotBefore):
-            self._closed_until[name] = now + leave.seconds
+            self._closed_until[name] = now + max(leave.seconds, _SHORTEST_WAIT)
             return None
         item = lane.popleft()
         item.message.grant = leave
@@ -145,15 +149,13 @@ class LaneQueue:
         return heapq.heappop(self._later)[2] if self._later else None
 
     def _until_next(self, now: float, deadline: float | None) -> float | None:
-        moments = [self._closed_until[name] for name in self._turn if self._closed(name, now)]
+        # After a pick in vain every lane with a message is closed for a while.
+        moments = [self._closed_until[name] for name, lane in self._lanes.items() if lane]
         if self._later:
             moments.append(self._later[0][0])
         if deadline is not None:
             moments.append(deadline)
         return max(0.0, min(moments) - now) if moments else None
-
-    def _closed(self, name: str, now: float) -> bool:
-        return bool(self._lanes[name]) and self._closed_until.get(name, 0.0) > now
 
     def _done(self) -> None:
         self.unfinished_tasks -= 1

@@ -233,7 +233,8 @@ def sweep_keys(connection: Connection, limit: int) -> int:
         .where(table.expires_at <= db_now())
         .order_by(table.expires_at)
         .limit(limit)
-        .subquery()
+        .with_for_update(skip_locked=True)
+        .cte("old")
     )
     match = (old.c.api_key == table.api_key) & (old.c.route == table.route) & (old.c.key == table.key)
     return connection.execute(delete(idempotency).where(select(old).where(match).exists())).rowcount

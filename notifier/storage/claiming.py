@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     func,
     literal,
     or_,
@@ -88,12 +89,13 @@ _WANTED = Group(
     ),
 )
 _table = notifications.c
+# SQLite 3.40 takes "IS NOT NULL" in RETURNING for always true.
+_has_former = (func.coalesce(cast(_table.last_attempt, Text), "") != "").label("has_former")
 _RETURNED = (
     _table.id, _table.channel, _table.priority, _table.tenant, _table.claim_id, _table.attempt,
     _table.claimed_at, _table.expires_at, _table.queued_at, _table.recipient, _table.content,
     _table.options, _table.provider, _table.units, _table.on_uncertain, _table.claims_unended,
-    _table.uncertain_count, _table.last_attempt.is_not(None).label("has_former"), _table.request_id,
-    _table.traceparent,
+    _table.uncertain_count, _has_former, _table.request_id, _table.traceparent,
 )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Reason, Status
@@ -61,7 +62,9 @@ def bury(connection: Connection, ended: Sequence[UUID]) -> None:
         "notification_id tenant channel priority status reason provider attempts last_attempt "
         "created_at finished_at"
     ).split()
-    connection.execute(insert(dead_letters).from_select(target, source))
+    maker = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = maker(dead_letters).from_select(target, source, include_defaults=False)
+    connection.execute(statement.on_conflict_do_nothing())
 
 
 def walk(

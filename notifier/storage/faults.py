@@ -1,6 +1,13 @@
 """What a database error means: away, a clash worth another try, or data it can't hold."""
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 #: Serialization failure and deadlock: the same transaction may pass next time.
@@ -25,7 +32,13 @@ def is_lock_timeout(error: BaseException) -> bool:
 
 def is_data_fault(error: BaseException) -> bool:
     """The rows themselves can't be stored."""
-    return isinstance(error, DataError | IntegrityError) or sqlstate(error)[:2] in {"22", "23"}
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError) or sqlstate(error)[:2] in {"22", "23"}
+    # What the driver or a column's type refuses before it is sent: NUL, lone surrogates, wide numbers.
+    cause = error.orig if isinstance(error, StatementError) else error
+    if isinstance(cause, UnicodeError | OverflowError):
+        return True
+    return isinstance(cause, ValueError) and "NUL" in str(cause)
 
 
 def is_disconnect(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_, update
 
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.notification import MESSAGE_VERSION
@@ -64,26 +64,46 @@ def _add_row(connection: Connection, lane: Lane, bells: Sequence[Bell], grace: f
 
 
 def take_due(
-    connection: Connection, limit: int, grace: float, lanes: Sequence[Lane] | None = None
+    connection: Connection,
+    limit: int,
+    grace: float,
+    lanes: Sequence[Lane] | None = None,
+    *,
+    bells: int | None = None,
 ) -> list[OutboxRow]:
-    """Rows (of `lanes`) nobody published in time; no other relay takes them for `grace` seconds."""
-    due = select(outbox.c.id).where(outbox.c.due_at <= db_now())
+    """Rows (of `lanes`) nobody published in time; no other relay takes them for `grace` seconds.
+
+    At most `limit` rows, and no more once they hold `bells` bells (at least one row).
+    """
+    due = select(outbox.c.id, outbox.c.due_at, _length(connection).label("bells"))
+    due = due.where(outbox.c.due_at <= db_now())
     if lanes is not None and len(lanes) < len(Lane.all()):
         names = [(str(lane.channel), str(lane.priority)) for lane in lanes]
         due = due.where(tuple_(outbox.c.channel, outbox.c.priority).in_(names))
     taken = due.order_by(outbox.c.due_at).limit(limit).with_for_update(skip_locked=True).cte("taken")
+    before = func.sum(taken.c.bells).over(order_by=[taken.c.due_at, taken.c.id]) - taken.c.bells
+    summed = select(taken.c.id, before.label("before")).subquery("summed")
+    few = select(summed.c.id)
+    if bells is not None:
+        few = few.where(summed.c.before < max(bells, 1))
     statement = (
         update(outbox)
-        .where(outbox.c.id.in_(select(taken.c.id)))
+        .where(outbox.c.id.in_(few))
         .values(due_at=db_now_plus(grace))
         .returning(outbox.c.id, outbox.c.channel, outbox.c.priority, outbox.c.bells)
     )
     rows = []
     for found in sorted(connection.execute(statement), key=lambda row: row.id):
         lane = Lane(Channel(found.channel), Priority(found.priority))
-        bells = tuple(Bell(lane, UUID(hex=bell[0]), bell[1], bell[2]) for bell in found.bells)
-        rows.append(OutboxRow(found.id, lane, bells))
+        owed = tuple(Bell(lane, UUID(hex=bell[0]), bell[1], bell[2]) for bell in found.bells)
+        rows.append(OutboxRow(found.id, lane, owed))
     return rows
+
+
+def _length(connection: Connection) -> ColumnElement[int]:
+    if connection.dialect.name == "postgresql":
+        return func.jsonb_array_length(outbox.c.bells)
+    return func.json_array_length(outbox.c.bells)
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:

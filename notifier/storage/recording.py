@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text, case, func, insert, select, update
-from sqlalchemy.sql.dml import Insert, ReturningUpdate
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text, and_, case, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from notifier.domain.lifecycle import FINAL, Status
 from notifier.storage import attempts as kept_attempts
@@ -92,8 +93,8 @@ def _bury(connection: Connection, records: Sequence[Record]) -> None:
 
 
 @lru_cache
-def _move(dialect: str) -> Insert:
-    """The attempt in the row goes to `attempts`, for another follows it."""
+def _move(dialect: str) -> Any:
+    """The attempt in the row goes to `attempts`, for another follows it; moving it twice changes nothing."""
     given = _RECORD.rows(dialect)
     source = (
         select(
@@ -108,9 +109,13 @@ def _move(dialect: str) -> Insert:
         .join_from(notifications, given, _table.id == given.c.id)
         .where(_table.claim_id == given.c.claim_id, _table.status == Status.SENDING)
         .where(_table.last_attempt.is_not(None))
+        # Locked here, in order, so that no takeover moves the same attempt meanwhile.
+        .order_by(_table.id)
+        .with_for_update(of=notifications)
     )
     columns = ["notification_id", "n", "claim_id", "tenant", "attempt"]
-    return insert(attempts).from_select(columns, source, include_defaults=False)
+    maker = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return maker(attempts).from_select(columns, source, include_defaults=False).on_conflict_do_nothing()
 
 
 @lru_cache
@@ -125,12 +130,20 @@ def _store(dialect: str) -> ReturningUpdate[Any]:
         .cte("locked")
     )
     new = locked.c
+    last_reason = _table.last_attempt["reason"].as_string()
     return (
         update(notifications)
         .where(_table.id == new.row_id)
         .values(
             status=new.status,
-            reason=new.reason,
+            # What ran out of time says why nothing got through until then, where an attempt was made.
+            reason=case(
+                (
+                    and_(new.status == Status.EXPIRED, new.shown.is_(None)),
+                    func.coalesce(last_reason, new.reason),
+                ),
+                else_=new.reason,
+            ),
             attempt=new.attempt,
             next_attempt_at=new.next_attempt_at,
             queued_at=case((new.status == Status.QUEUED, None), else_=_table.queued_at),
@@ -146,9 +159,10 @@ def _store(dialect: str) -> ReturningUpdate[Any]:
 def store_unmatched(connection: Connection, record: Record) -> str:
     """Store an ending whose claim is not the row's present one; says what became of it.
 
-    * ``restored``: the row has a lower attempt, so the database crashed and forgot the claim (claims
-      commit asynchronously): the outcome is stored from there;
-    * ``added``: another claim has followed: the outcome is kept as a possible duplicate;
+    * ``restored``: the row is queued with a lower attempt, so the database crashed and forgot the claim
+      (claims commit asynchronously): the outcome is stored from there;
+    * ``added``: the claim was given up as dead, or another has followed: the outcome is kept with the
+      attempts, as a possible duplicate, and the row's state stays what it is;
     * ``final`` or ``gone``: nothing is left to tell; ``stored``: this very record was stored already.
     """
     row = connection.execute(
@@ -158,16 +172,35 @@ def store_unmatched(connection: Connection, record: Record) -> str:
     ).one_or_none()
     if row is None:
         return "gone"
-    if row.last_attempt and row.last_attempt.get("claim_id") == record.claim_id:
+    in_row = (row.last_attempt or {}).get("claim_id") == record.claim_id
+    if _is_stored(connection, record, row, in_row=in_row):
         return "stored"
-    spent = record.shown["n"] if record.shown else record.attempt
-    if row.status in {Status.QUEUED, Status.SENDING} and row.attempt < spent:
+    if _forgotten(record, row):
         return _restore(connection, record, row)
-    if record.shown is not None and row.status not in FINAL:
-        late = record.shown | {"possible_duplicate": True}
-        kept_attempts.keep(connection, record.tenant, record.id, record.claim_id, late)
-        return "added"
-    return "final"
+    if row.status in FINAL or record.shown is None:
+        return "final"
+    late = record.shown | {"possible_duplicate": True, "next_attempt_at": None}
+    if in_row:
+        connection.execute(update(notifications).where(_table.id == record.id).values(last_attempt=late))
+    else:
+        kept_attempts.keep_late(connection, record.tenant, record.id, record.claim_id, late)
+    return "added"
+
+
+def _is_stored(connection: Connection, record: Record, row: Any, *, in_row: bool) -> bool:
+    if in_row:
+        return not kept_attempts.is_placeholder(row.last_attempt)
+    return kept_attempts.is_kept(connection, record.id, record.claim_id)
+
+
+def _forgotten(record: Record, row: Any) -> bool:
+    """Whether the row stands as it stood before the claim that this record ends."""
+    if row.status != Status.QUEUED or row.claim_id == record.claim_id:
+        return False
+    if record.shown is not None:
+        return int(row.attempt) < int(record.shown["n"])
+    # An ending without a call spends no attempt, but for a crash of our code.
+    return int(row.attempt) <= record.attempt
 
 
 def _restore(connection: Connection, record: Record, row: Any) -> str:
@@ -204,6 +237,8 @@ def end_abandoned(
             reason=reason,
             last_attempt=shown,
             uncertain_count=_table.uncertain_count + 1,
+            # A moment that has passed would keep the relay awake.
+            next_attempt_at=None,
             finished_at=db_now() if status in FINAL else None,
         )
     )

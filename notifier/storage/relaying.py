@@ -16,6 +16,9 @@ from notifier.storage.types import db_now, db_now_plus
 
 _table = notifications.c
 
+#: How many of a lane's oldest rows a search without an index of its own looks at.
+EXAMINED = 10_000
+
 
 def queue_due(connection: Connection, limit: int) -> list[Bell]:
     """Scheduled sends and retries whose time has come become `queued`; these are their bells."""
@@ -48,7 +51,10 @@ def seconds_to_next_due(connection: Connection) -> float | None:
     """How long until the next scheduled send or retry, by the database's clock; None without any."""
     found = connection.execute(
         select(func.min(_table.next_attempt_at), db_now()).where(
-            _table.finished_at.is_(None), _table.next_attempt_at.is_not(None)
+            _table.finished_at.is_(None),
+            _table.next_attempt_at.is_not(None),
+            # A row claimed before its due time was cleared is nobody's to wake for.
+            _table.status.in_([Status.SCHEDULED, Status.QUEUED]),
         )
     ).one()
     return None if found[0] is None else float((found[0] - found[1]).total_seconds())
@@ -79,10 +85,27 @@ def ring_abandoned(connection: Connection, owner: UUID, limit: int, again: float
     return _ring(connection, ended, limit)
 
 
-def ring_lost(connection: Connection, limit: int, lease: float, again: float) -> list[Bell]:
-    """Bells for ended claims of whoever beats still but has forgotten them, long after their lease."""
+def ring_lost(connection: Connection, lane: Lane, limit: int, lease: float, again: float) -> list[Bell]:
+    """Bells for ended claims of whoever beats still but has forgotten them, long after their lease.
+
+    Looks at the `EXAMINED` oldest rows of the lane only: what was claimed long ago has become one of them.
+    """
+    oldest = (
+        select(_table.id)
+        .where(
+            _table.finished_at.is_(None),
+            _table.channel == str(lane.channel),
+            _table.priority == str(lane.priority),
+            _table.queued_at.is_not(None),
+        )
+        .order_by(_table.queued_at)
+        .limit(EXAMINED)
+        .subquery("oldest")
+    )
     lost = _ringable(again).where(
-        _table.status == Status.SENDING, _table.lease_until <= db_now_plus(-2 * lease)
+        _table.id.in_(select(oldest.c.id)),
+        _table.status == Status.SENDING,
+        _table.lease_until <= db_now_plus(-2 * lease),
     )
     return _ring(connection, lost, limit)
 
@@ -160,7 +183,10 @@ def oldest_started(connection: Connection, beat_fresh: float) -> Mapping[Lane, d
     oldest: dict[Lane, datetime] = {}
     for row in connection.execute(statement):
         for name, text in row.oldest_started.items():
-            lane, at = Lane.parse(name), datetime.fromisoformat(text).astimezone(UTC)
+            try:
+                lane, at = Lane.parse(name), datetime.fromisoformat(text).astimezone(UTC)
+            except ValueError:
+                continue  # a worker of another version knows a lane that we don't
             oldest[lane] = min(at, oldest.get(lane, at))
     return oldest
 
