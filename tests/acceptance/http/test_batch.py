@@ -137,3 +137,14 @@ async def test_an_unknown_flag_is_422(door):
     """`?dry_run` is for single notifications."""
     assert (await batch(door, [EMAIL], "?dry_run=true")).status == 422
     assert (await batch(door, [EMAIL], "?atomic=maybe")).status == 422
+
+
+async def test_a_name_that_stands_twice_is_refused_here_too(door):
+    """In a small document as a whole, in a line by itself; also beside other mistakes."""
+    twice = json.dumps(SMS)[:-1] + ', "channel": "email"}'
+    whole = await door.post(f'{{"items": [{twice}]}}', path=PATH)
+    assert (whole.status, whole.json()["code"]) == (400, "invalid_json")
+    lines = f"{twice}\n{json.dumps(SMS)}"
+    answer = await door.post(lines, path=PATH, headers={"Content-Type": "application/x-ndjson"})
+    found = msgspec.json.decode(answer.body, type=BatchAccepted)
+    assert [result.error.code if result.error else None for result in found.results] == ["invalid_json", None]
