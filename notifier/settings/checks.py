@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from notifier.domain.lanes import Channel
+from notifier.providers.urls import ProviderUrlError, parse_url
 from notifier.settings.fields import Settings, variable
 from notifier.settings.urls import weak_credentials
 
@@ -17,7 +19,13 @@ class Clash:
 
 def clashes(settings: Settings) -> list[Clash]:
     """Everything that is wrong between settings that are each right by themselves."""
-    return [*_timeouts(settings), *_waits(settings), *_limits(settings), *_production(settings)]
+    return [
+        *_timeouts(settings),
+        *_waits(settings),
+        *_limits(settings),
+        *_providers(settings),
+        *_production(settings),
+    ]
 
 
 def _timeouts(settings: Settings) -> Iterator[Clash]:
@@ -42,6 +50,27 @@ def _waits(settings: Settings) -> Iterator[Clash]:
             yield Clash(
                 (cap, base), f"must be at least {_said(settings, base)}, not {_value(settings, cap):g}"
             )
+
+
+def _providers(settings: Settings) -> Iterator[Clash]:
+    """Provider URLs that their channel takes, each call within the drain and the lease."""
+    longest = min(
+        settings.drain_seconds - settings.drain_margin_seconds,
+        settings.lease_seconds - settings.lease_margin_seconds,
+    )
+    for channel in Channel:
+        name = f"{channel}_providers"
+        for url in getattr(settings, name):
+            try:
+                timeout = parse_url(channel, url).options.get("timeout")
+            except ProviderUrlError as wrong:
+                yield Clash((name,), str(wrong))
+                continue
+            if isinstance(timeout, float | int) and timeout > longest:
+                allowed = (
+                    f"?timeout= must be at most {longest:g} seconds, so that drain and lease outlast the call"
+                )
+                yield Clash((name, "drain_seconds", "lease_seconds"), allowed)
 
 
 def _limits(settings: Settings) -> Iterator[Clash]:

@@ -54,7 +54,7 @@ def load_settings(
     `overrides` (by field name, as ``{"http_port": 0}``) go before both and are checked like them.
     Raises `SettingsError` with everything that is wrong, in the order of the fields.
     """
-    env = _source(environ)
+    env = source(environ)
     texts, problems = _texts(env, overrides or {})
     given = _parse(texts, problems)
     settings = Settings(**given)
@@ -75,7 +75,8 @@ def open_to_others(path: Path) -> bool:
         return False
 
 
-def _source(environ: Mapping[str, str] | None) -> _Source:
+def source(environ: Mapping[str, str] | None) -> _Source:
+    """The variables of `environ`, else of the environment and `.env`, which may be what can't be read."""
     if environ is not None:
         return _Source(environ)
     env = _Source(os.environ)

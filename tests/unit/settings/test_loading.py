@@ -142,8 +142,10 @@ def test_chat_providers_are_not_supported_yet():
 
 def test_overrides_go_before_the_environment_and_are_checked_like_it():
     environ = {"NOTIFIER_HTTP_PORT": "1000"}
-    settings = load_settings(environ, overrides={"http_port": 0, "push_providers": ("a://x", "b://y")})
-    assert (settings.http_port, settings.push_providers) == (0, ("a://x", "b://y"))
+    settings = load_settings(
+        environ, overrides={"http_port": 0, "push_providers": ("console://?name=a", "console://?name=b")}
+    )
+    assert (settings.http_port, settings.push_providers) == (0, ("console://?name=a", "console://?name=b"))
     found = problems(environ, http_port=-1, nonsense=1)
     assert set(found) == {"NOTIFIER_HTTP_PORT", "nonsense"}
 
@@ -151,7 +153,7 @@ def test_overrides_go_before_the_environment_and_are_checked_like_it():
 @pytest.mark.parametrize("name", SECRET_VARIABLES)
 def test_a_secret_can_stand_in_a_file(name, tmp_path):
     value = {"NOTIFIER_DATABASE_URL": POSTGRESQL, "NOTIFIER_BROKER_URL": "amqp://app:Zr8x@mq"}.get(
-        name, "x://y"
+        name, "console://?name=mine"
     )
     file = tmp_path / "secret"
     file.write_text(value + "\n")

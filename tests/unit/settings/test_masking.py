@@ -13,16 +13,16 @@ def test_repr_and_shown_hold_no_secret():
         {
             "NOTIFIER_DATABASE_URL": f"postgresql://app:{CANARY}@db/n?sslpassword={CANARY}",
             "NOTIFIER_BROKER_URL": f"amqp://app:{CANARY}@a;amqps://app:{CANARY}@b",
-            "NOTIFIER_EMAIL_PROVIDERS": f"smtp://me:{CANARY}@h:587?rate=14/s sendgrid://{CANARY}@",
-            "NOTIFIER_SMS_PROVIDERS": f"twilio://AC1:{CANARY}@api?from=%2B15550100",
-            "NOTIFIER_PUSH_PROVIDERS": f"hook://chat/{CANARY}?secret={CANARY}",
+            "NOTIFIER_EMAIL_PROVIDERS": f"smtps://me:{CANARY}@h:587?timeout=20 smtp://127.0.0.1",
+            "NOTIFIER_SMS_PROVIDERS": "console://?name=texts",
+            "NOTIFIER_PUSH_PROVIDERS": "console://",
         }
     )
     assert CANARY not in repr(settings)
     assert CANARY not in str(settings)
     assert CANARY not in str(settings.shown())
     assert settings.shown()["NOTIFIER_BROKER_URL"] == "amqp://app:***@a;amqps://app:***@b"
-    assert settings.shown()["NOTIFIER_EMAIL_PROVIDERS"].startswith("smtp://me:***@h:587?rate=14/s ")
+    assert settings.shown()["NOTIFIER_EMAIL_PROVIDERS"].startswith("smtps://me:***@h:587?timeout=20 ")
 
 
 @pytest.mark.parametrize(

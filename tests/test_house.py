@@ -1,0 +1,163 @@
+"""Habits kept as tests: the house stays as it was drawn."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import dramatiq
+import pytest
+
+import notifier
+from notifier.bootstrap.back import make_back
+from notifier.bootstrap.roads import make_broker
+from notifier.cli.main import COMMANDS
+from notifier.domain.lanes import Lane
+from notifier.settings import load_settings
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "notifier").rglob("*.py")
+    if "_migrations" not in path.parts
+)
+#: What begins to work when it is imported; it needs servers.
+PROGRAMS = {"notifier.worker", "notifier.__main__"}
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_imports_follow_the_corridor():
+    """Imports go down only, as architecture.md draws them."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_module_imports_alone():
+    """No module leans on another having been imported before it."""
+    names = [name for name in MODULES if name not in PROGRAMS]
+    code = (
+        "import subprocess, sys\n"
+        f"names = {names!r}\n"
+        "import importlib\n"
+        "base = set(sys.modules)\n"
+        "for name in names:\n"
+        "    for loaded in [m for m in sys.modules if m.split('.')[0] == 'notifier']: del sys.modules[loaded]\n"
+        "    importlib.import_module(name)\n"
+    )
+    python(code)
+
+
+def test_the_package_itself_is_light():
+    """`import notifier` loads nothing but itself, so it costs a caller nothing."""
+    loaded = python(
+        "import sys; before = set(sys.modules); import notifier; print(*sorted(set(sys.modules) - before))"
+    )
+    assert loaded.split() == ["notifier"]
+
+
+def test_the_door_pulls_in_no_provider():
+    """The HTTP application never imports a provider, let alone its SDK."""
+    loaded = python("import sys, notifier.http.app, notifier.intake.accept; print(*sys.modules)").split()
+    assert not [name for name in loaded if name.startswith(("notifier.providers", "smtplib"))]
+
+
+def test_lanes_queues_and_actors_are_the_same(tmp_path):
+    """Lanes = queues declared = actors; `Lane.all()` is the only list."""
+    settings = load_settings({}, overrides={"database_url": f"sqlite:///{tmp_path}/x.db"})
+    parts = make_broker(settings)
+    make_back(settings, parts)
+    queues = {lane.queue(settings.queue_prefix) for lane in Lane.all()}
+    assert parts.broker.get_declared_queues() == queues
+    assert parts.broker.get_declared_delay_queues() == set()
+    assert {actor.queue_name for actor in parts.broker.actors.values()} == queues
+    assert set(parts.broker.actors) == {lane.actor for lane in Lane.all()}
+
+
+def test_stock_middleware_that_loses_messages_is_not_used(tmp_path):
+    """No Retries, TimeLimit, AgeLimit, ShutdownNotifications or Results: reliability.md says why."""
+    settings = load_settings({}, overrides={"database_url": f"sqlite:///{tmp_path}/x.db"})
+    parts = make_broker(settings)
+    make_back(settings, parts)
+    stock = (
+        dramatiq.middleware.Retries,
+        dramatiq.middleware.TimeLimit,
+        dramatiq.middleware.AgeLimit,
+        dramatiq.middleware.ShutdownNotifications,
+        dramatiq.results.Results,
+    )
+    assert not [one for one in parts.broker.middleware if isinstance(one, stock)]
+
+
+def calls_of(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text())
+    return [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def test_no_test_sleeps():
+    """Tests wait on signals; only storms may sleep."""
+    sleeping = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if "storms" not in path.parts
+        and any(call in {"time.sleep", "asyncio.sleep", "sleep"} for call in calls_of(path))
+    ]
+    assert sleeping == []
+
+
+def test_no_sql_is_put_together_from_text():
+    """Statements are Core with bound parameters: no f-string goes to `text` or `execute`."""
+    guilty = []
+    for path in (ROOT / "notifier").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {
+                "text",
+                "execute",
+                "exec_driver_sql",
+            }:
+                guilty += [f"{path}:{node.lineno}" for arg in node.args if isinstance(arg, ast.JoinedStr)]
+    assert guilty == []
+
+
+def test_the_changelog_begins_with_this_version():
+    """The changelog's top version is the package's."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    found = re.search(r"^## \[(\d+\.\d+\.\d+)\]", text, re.MULTILINE)
+    assert found is not None and found[1] == notifier.__version__
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_documents_name_only_commands_that_exist(path):
+    """Every `make TARGET` and `notifier COMMAND` in the documents is there."""
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    code = "\n".join(a or b for a, b in re.findall(r"```(?:sh|console|bash)\n(.*?)```|`([^`\n]+)`", text, re.DOTALL))
+    for target in re.findall(r"^(?:\$ )?make ([a-z-]+)", code, re.MULTILINE):
+        assert target in targets, f"make {target}"
+    for name in re.findall(r"^(?:\$ )?notifier ([a-z]+)", code, re.MULTILINE):
+        assert name in COMMANDS, f"notifier {name}"
+
+
+def test_lines_of_a_module_stay_readable():
+    """A module one would not know one's room in is split: none of the product's has over 300 lines."""
+    long = [
+        f"{path.relative_to(ROOT)}: {lines}"
+        for path in (ROOT / "notifier").rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 300
+    ]
+    assert long == []
