@@ -62,6 +62,9 @@ async def read_body(request: web.Request, *, limit: int, deadline: float) -> byt
         raise Problem("request_timeout", f"the body must arrive within {deadline:g} s", close=True) from None
     except (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError):
         raise Problem("bad_request", "the body is not framed as its headers say", close=True) from None
+    except ConnectionError:
+        # Nobody is left to read this; it is no fault of ours either, so it must not look like one.
+        raise Problem("bad_request", "the connection ended before the body did", close=True) from None
     return unpack(packed)
 
 
