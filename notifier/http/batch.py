@@ -23,13 +23,13 @@ from notifier.http.checking import check_shape
 from notifier.http.compose import Asked, compose
 from notifier.http.config import HttpConfig
 from notifier.http.headers import idempotency_key_of
-from notifier.http.parts import CONFIG, PARSING, PARTS, asked_by, enter
+from notifier.http.parts import CONFIG, PARSING, asked_by, enter
 from notifier.http.problems import Problem, field_errors, problem_of
 from notifier.http.queries import flag, read_query
 from notifier.http.replays import earlier_answer
 from notifier.http.schemas import BatchFields, SendRequest
-from notifier.http.sending import REPLAYED, digest_of
-from notifier.intake.accept import Kept, Submission
+from notifier.http.sending import REPLAYED, digest_of, keep
+from notifier.intake.accept import Kept
 from notifier.storage.accepting import Stored
 
 ROUTE = "POST /v1/notifications/batch"
@@ -68,18 +68,7 @@ async def create(request: web.Request) -> web.Response:
     def respond(stored: Sequence[Stored]) -> bytes:
         return encoded(_answer(batch_id, items, stored))
 
-    kept = await request.app[PARTS].intake.submit(
-        Submission(
-            notifications=good,
-            tenant=caller.tenant,
-            api_key=caller.key_id,
-            route=ROUTE,
-            idempotency_key=key,
-            body_hash=digest,
-            respond=respond,
-        )
-    )
-    return _answer_to(kept)
+    return _answer_to(await keep(request, ROUTE, good, (key, digest), respond))
 
 
 def _answer_to(kept: Kept) -> web.Response:

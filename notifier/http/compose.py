@@ -59,7 +59,6 @@ def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotificati
     """
     found = list(errors)
     channel = request.channel
-    priority = request.priority or Priority.MEDIUM
     recipient = read_recipient(channel, request.to, asked.config, found)
     options = _options(channel, request.options, found)
     content = _content(channel, request.content, options, found)
@@ -69,9 +68,10 @@ def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotificati
     _check_provider(channel, request.provider, asked.config, found)
     if found or recipient is None or content is None:
         raise InvalidFields(sorted(found, key=lambda error: error.pointer))
-    lane = Lane(channel, priority)
+    lane = Lane(channel, request.priority or Priority.MEDIUM)
     asked.caller.must_reach(lane)
     return NewNotification(
+        **_labels(request),
         tenant=asked.caller.tenant,
         api_key=asked.caller.key_id,
         mode=asked.caller.mode,
@@ -80,18 +80,24 @@ def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotificati
         content=content,
         units=units(channel, content),
         send_at=send_at,
-        ttl=request.ttl,
-        topic=request.topic,
-        reference=request.reference,
-        tags=tuple(request.tags or ()),
-        metadata=request.metadata or {},
-        on_uncertain=request.on_uncertain or OnUncertain.RESEND,
-        provider=request.provider,
         options=options,
         batch_id=asked.batch_id,
         traceparent=asked.traceparent,
         request_id=asked.request_id,
     )
+
+
+def _labels(request: SendRequest) -> dict[str, Any]:
+    """What is taken over as it stands."""
+    return {
+        "ttl": request.ttl,
+        "topic": request.topic,
+        "reference": request.reference,
+        "tags": tuple(request.tags or ()),
+        "metadata": request.metadata or {},
+        "on_uncertain": request.on_uncertain or OnUncertain.RESEND,
+        "provider": request.provider,
+    }
 
 
 def read_recipient(

@@ -1,7 +1,7 @@
 """`POST /v1/notifications`: from a request to 202, which stands only after the durable commit."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from notifier.http.body import read_json
 from notifier.http.checking import Errors, check_shape
 from notifier.http.compose import Asked, compose
 from notifier.http.headers import idempotency_key_of
-from notifier.http.parts import CONFIG, PARTS, asked_by, enter
+from notifier.http.parts import CALLER, CONFIG, PARTS, asked_by, enter
 from notifier.http.queries import flag, read_query
 from notifier.http.replays import earlier_answer
 from notifier.http.schemas import SendRequest
@@ -56,16 +56,28 @@ async def create(request: web.Request) -> web.Response:
     def respond(stored: Sequence[Stored]) -> bytes:
         return encoded(views.accepted(stored[0], notification))
 
+    return answer_to(await keep(request, ROUTE, [notification], (key, digest), respond))
+
+
+async def keep(
+    request: web.Request,
+    route: str,
+    notifications: Sequence[NewNotification],
+    named: tuple[str | None, bytes],
+    respond: Callable[[Sequence[Stored]], bytes],
+) -> Kept:
+    """Have them kept together; `named` is the Idempotency-Key with the request's digest."""
+    caller = request[CALLER]
     submission = Submission(
-        notifications=[notification],
+        notifications=notifications,
         tenant=caller.tenant,
         api_key=caller.key_id,
-        route=ROUTE,
-        idempotency_key=key,
-        body_hash=digest,
+        route=route,
+        idempotency_key=named[0],
+        body_hash=named[1],
         respond=respond,
     )
-    return answer_to(await request.app[PARTS].intake.submit(submission))
+    return await request.app[PARTS].intake.submit(submission)
 
 
 def read_request(body: bytes) -> tuple[SendRequest, Errors]:
