@@ -74,7 +74,7 @@ def make_front(settings: Settings, broker: BrokerParts) -> Front:
     """The front half on a broker."""
     reads, writes = engines.door_reads(settings), engines.door_writes(settings)
     reach = CrashPoints(settings.crash_at).reach
-    admission = Admission(Limits(pending=settings.backlog_limit))
+    admission = Admission(Limits(settings.backlog_limit, settings.database_budget_bytes))
     handover = Handover(writes, broker.publisher, refused_wait=broker.refused_wait, reach=reach)
     writer = GroupWriter(
         writes,
@@ -129,7 +129,8 @@ def make_door(
         body_deadline=settings.body_deadline_seconds,
         connections=settings.http_connections_limit,
         read_deadline=settings.accept_wait_seconds,
-        read_threads=settings.database_pool_size,
+        # Beats and health checks must find a connection however many callers read.
+        read_threads=max(1, settings.database_pool_size - 2),
         health_ttl=settings.health_fresh_seconds / 2,
         linger=settings.stop_accepting_seconds,
     )
@@ -138,7 +139,7 @@ def make_door(
         intake=front.intake,
         now=front.clock.now,
         broker_up=lambda: front.broker.publisher.connected,
-        backlog_full=lambda: front.admission.full or front.intake.full,
+        backlog_full=lambda: front.admission.full or front.intake.full or not front.intake.alive,
         captured=captured,
     )
     return parts, config

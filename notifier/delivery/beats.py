@@ -49,11 +49,14 @@ class Beats:
         self._thread.start()
 
     def stop(self) -> None:
-        """Say goodbye: this process holds nothing any more."""
+        """Say goodbye, if this process holds nothing any more."""
         self._stop.set()
         self._thread.join(5.0)
         try:
-            workers.beat(self._engine, replace(self._said(), begun=(), stopped=True))
+            last = self._said()
+            # What still stands as begun was not stored in time: then this is no goodbye but a last sign
+            # of life, and its claims are taken back when their lease is over.
+            workers.beat(self._engine, replace(last, stopped=not last.begun))
         except SQLAlchemyError as error:
             log.warning("goodbye_not_written", error=type(error).__name__)
 

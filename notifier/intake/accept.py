@@ -103,8 +103,9 @@ class Intake:
         return OutcomeUnknown("the commit was under way when time ran out; the Idempotency-Key tells")
 
     def _enter(self, ticket: Ticket) -> None:
-        for priority in {new.lane.priority for new in ticket.submission.notifications}:
-            self._admission.check(priority)
+        ticket.refusal = self._refusal(ticket)
+        if ticket.refusal is not None and ticket.key_name is None:
+            raise ticket.refusal
         with self._changed:
             if self._stopping:
                 raise Unavailable("the service is stopping")
@@ -112,6 +113,14 @@ class Intake:
                 raise Unavailable("too many requests are waiting")
             self._waiting.append(ticket)
             self._changed.notify()
+
+    def _refusal(self, ticket: Ticket) -> NotifierError | None:
+        try:
+            for priority in {new.lane.priority for new in ticket.submission.notifications}:
+                self._admission.check(priority)
+        except NotifierError as refusal:
+            return refusal
+        return None
 
     def _run(self) -> None:
         while True:

@@ -135,16 +135,25 @@ class GroupWriter:
                 expires_at=now + self._key_life,
             )
             for draft in drafts
-            if (name := draft.ticket.key_name)
+            if (name := draft.ticket.key_name) and draft.ticket.refusal is None
         ]
         taken = accepting.take_keys(connection, claims) if claims else set()
         winners = []
         # In key order, as every process: two that renew the same keys must not wait for each other.
         for draft in sorted(drafts, key=lambda one: one.ticket.key_name or ("", "", "")):
             name = draft.ticket.key_name
-            if name is None or name in taken or self._renewed(connection, draft, claims, results):
+            if draft.ticket.refusal is not None:
+                results[draft.ticket] = self._first_answer(connection, draft.ticket)
+            elif name is None or name in taken or self._renewed(connection, draft, claims, results):
                 winners.append(draft)
         return winners
+
+    def _first_answer(self, connection: Connection, ticket: Ticket) -> Result:
+        """What may not be kept now can still have been kept before."""
+        found = accepting.find_key(connection, ticket.key_name or ("", "", ""))
+        if found is not None and not found.expired:
+            return _replay(found, ticket)
+        return ticket.refusal or Unavailable()
 
     def _renewed(
         self,

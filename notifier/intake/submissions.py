@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from notifier.domain.errors import NotifierError
 from notifier.domain.notification import NewNotification
 from notifier.storage.accepting import Stored
 
@@ -44,6 +45,8 @@ class Ticket:
     submission: Submission
     result: "asyncio.Future[Kept] | Future[Kept]"
     loop: asyncio.AbstractEventLoop | None = None
+    #: Why it may not be kept now; with an Idempotency-Key it may still get its first request's answer.
+    refusal: NotifierError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _begun: bool = False
     _withdrawn: bool = False

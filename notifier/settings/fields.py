@@ -88,6 +88,8 @@ class Settings:
     accept_waiting_limit: int = setting(10_000, whole(1, 1_000_000))
     #: Pending notifications above which low, then medium, then high priority is answered 503 backlog_full.
     backlog_limit: int = setting(5_000_000, whole(1, 1_000_000_000))
+    #: Bytes the database may have on disk: at 80 % low priority is refused, at 88 % medium, at 95 % high. 0: no budget.
+    database_budget_bytes: int = setting(0, whole(0, 1 << 60))
     #: Hours for which an Idempotency-Key answers with the first answer.
     idempotency_hours: float = setting(24.0, hours(0.001, 720))
     #: Seconds a high notification is worth sending, unless its request says a ttl; then it ends as expired.

@@ -137,6 +137,8 @@ def _taking(row_id: Any, claim_id: Any, provider: Any) -> ReturningUpdate[Any]:
             claims_unended=_table.claims_unended + case((already, 0), else_=1),
             claim_id=claim_id,
             claimed_at=db_now(),
+            # NULL stays NULL for a plain claim (and the update heap-only); a row that was due is so no more.
+            next_attempt_at=None,
             claimed_provider=func.coalesce(_table.provider, provider),
             owner=bindparam("owner", type_=Id),
             lease_until=db_now_plus(bindparam("lease", type_=Float())),

@@ -49,6 +49,8 @@ def make_engine(url: str, use: Use, *, clock: Callable[[], float] = time.time) -
         max_overflow=0,
         pool_timeout=use.pool_wait,
         pool_use_lifo=True,
+        # An error's text goes to the log; the rows it was about must not.
+        hide_parameters=True,
         connect_args=_postgresql_args(use),
         json_serializer=_dumps,
         json_deserializer=msgspec.json.decode,
@@ -84,6 +86,7 @@ def _sqlite(url: URL, use: Use, clock: Callable[[], float]) -> Engine:
         pool_size=use.pool_size,
         max_overflow=0,
         pool_timeout=use.pool_wait,
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": use.pool_wait, "cached_statements": 256},
         json_serializer=_dumps,
         json_deserializer=msgspec.json.decode,

@@ -68,9 +68,13 @@ class Silent:
 
 
 def silent_workers(connection: Connection, lease: float) -> list[Silent]:
-    """Workers silent for so long that every claim they had begun has ended."""
+    """Workers silent for so long that every claim they had begun has ended.
+
+    One that left in order holds nothing.
+    """
     statement = select(workers.c.id).where(
         workers.c.role == "worker",
+        workers.c.stopped.is_(False),
         workers.c.buried_at.is_(None),
         workers.c.beat_at <= db_now_plus(-lease),
     )
