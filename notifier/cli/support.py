@@ -5,19 +5,22 @@ Exit codes: 0 done · 1 it could not be done · 2 wrong usage or settings.
 
 import json
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from notifier.settings import Settings, SettingsError, load_settings
+if TYPE_CHECKING:  # environs takes its time to import, which `--help` need not wait for
+    from notifier.settings import Settings
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of words."
 )
 
 
-def settings_or_exit(**overrides: object) -> Settings:
+def settings_or_exit(**overrides: object) -> "Settings":
     """The settings in force; exits with 2 and every wrong one named."""
+    from notifier.settings import SettingsError, load_settings
+
     try:
         return load_settings(overrides=overrides or None)
     except SettingsError as error:

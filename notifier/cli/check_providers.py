@@ -1,0 +1,70 @@
+"""Doctor's look at the providers: their URLs, and whether each SMTP account lets us in. Nothing is sent."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import import_module
+
+from notifier.cli.checks import Finding, failed, ok, warning
+from notifier.cli.words import printable
+from notifier.domain.lanes import Channel
+from notifier.providers.base import Deadline
+from notifier.providers.registry import ProviderDefaults, parse_provider_url
+from notifier.providers.urls import ProviderUrl, ProviderUrlError, parse_url
+from notifier.settings import Settings
+
+_SECONDS = 5.0
+
+
+def check_providers(settings: Settings) -> Iterator[Finding]:
+    """Each channel's providers in order."""
+    urls = {
+        Channel.EMAIL: settings.email_providers,
+        Channel.SMS: settings.sms_providers,
+        Channel.PUSH: settings.push_providers,
+    }
+    defaults = ProviderDefaults(
+        connect_timeout=min(settings.connect_timeout_seconds, _SECONDS), email_from=settings.email_from
+    )
+    for channel, given in urls.items():
+        variable = f"NOTIFIER_{channel.upper()}_PROVIDERS"
+        for number, url in enumerate(given, start=1):
+            try:
+                parse_provider_url(channel, url, defaults)
+                parsed = parse_url(channel, url)
+            except ProviderUrlError as error:
+                yield failed(
+                    f"{channel} provider", printable(str(error)), f"correct URL {number} of {variable}"
+                )
+            else:
+                yield _account(channel, parsed, defaults, settings.production)
+
+
+def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults, production: bool) -> Finding:
+    check = f"{channel} provider"
+    if url.scheme == "console":
+        if production:
+            advice = f"set NOTIFIER_{channel.upper()}_PROVIDERS to a real provider"
+            return warning(check, f"{url.name} only prints, in production", advice)
+        return ok(check, f"{url.name} prints what it is given")
+    refusal = _try_smtp(url, defaults)
+    name = f"{url.name} ({url.scheme}, {url.host}:{url.port})"
+    if refusal is None:
+        return ok(check, f"{name} lets us in")
+    return failed(check, f"{name}: {refusal}", "correct its URL, or mend the server; nothing was sent")
+
+
+def _try_smtp(url: ProviderUrl, defaults: ProviderDefaults) -> str | None:
+    """Connect, greet and log in, then leave; what went wrong, or None."""
+    smtp, connecting = (import_module(f"notifier.providers.{name}") for name in ("smtp", "smtp_connect"))
+    config = smtp.config_of(url, defaults)
+    try:
+        context = None if config.scheme == "smtp" else connecting.tls_context(config)
+    except OSError:
+        return "the option ca_file can't be read"
+    try:
+        connecting.connect(config, context, Deadline(_SECONDS), datetime.now(UTC)).leave()
+    except connecting.NoSession as none:
+        answer = none.outcome.answer
+        said = " ".join(filter(None, (answer.code, answer.text))) if answer else ""
+        return printable(f"{none.outcome.reason}{': ' if said else ''}{said}")
+    return None

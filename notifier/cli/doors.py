@@ -1,0 +1,103 @@
+"""Where `send` and `status` ask: a running service over HTTP, or storage and intake in this process.
+
+Both answer the same documents and the same problems (RFC 9457), so a command need not know which it was.
+"""
+
+import sys
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import click
+
+from notifier.cli.support import fail
+from notifier.cli.words import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, as HTTP has them, with its document; `notes` is what a person should know beside it."""
+
+    status: int
+    document: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether it is what was asked for, not a problem."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+class NoAnswer(Exception):
+    """Nobody answered; the text says why, what it means and what to do."""
+
+
+class Door(Protocol):
+    """What takes notifications and tells about them."""
+
+    def send(self, body: bytes, *, idempotency_key: str | None, dry_run: bool) -> Answer:
+        """What POST /v1/notifications answers to `body`; raises `NoAnswer`."""
+
+    def show(self, notification: str) -> Answer:
+        """What GET /v1/notifications/{id} answers; raises `NoAnswer`."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+def open_door(tenant: str | None) -> Door:
+    """The service that NOTIFIER_URL names, else this process; ends the command (2) for wrong settings."""
+    from notifier.settings import SettingsError
+    from notifier.settings.remote import load_remote
+
+    try:
+        remote = load_remote()
+    except SettingsError as error:
+        fail(str(error), 2)
+    if remote is None:
+        from notifier.cli.local import LocalDoor
+        from notifier.cli.support import settings_or_exit
+
+        return LocalDoor(settings_or_exit(), tenant or "default")
+    if tenant is not None:
+        raise click.BadParameter(
+            "can't be given when NOTIFIER_URL is set: the API key decides it", param_hint="--tenant"
+        )
+    from notifier.cli.remote import RemoteDoor
+
+    return RemoteDoor(remote.url, remote.key)
+
+
+def end_with_problem(answer: Answer, as_json: bool, options: dict[str, str] | None = None) -> None:
+    """End the command: 2 if what was asked is wrong, else 1.
+
+    `options` tells which option a pointer (RFC 6901) came from.
+    """
+    import json
+
+    if as_json:
+        click.echo(json.dumps(answer.document, ensure_ascii=False))
+    else:
+        click.echo(_words(answer.document, options or {}), err=True)
+    wrong = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+    sys.exit(2 if answer.status in wrong else 1)
+
+
+def _words(problem: dict[str, Any], options: dict[str, str]) -> str:
+    fields = problem.get("errors") or []
+    if fields:
+        return "\n".join(
+            printable(f"{_option(str(one['pointer']), options)}: {one['detail']}") for one in fields
+        )
+    said = [str(problem.get(name)) for name in ("title", "detail") if problem.get(name)]
+    return printable(": ".join(said) or "it was refused without a reason")
+
+
+def _option(pointer: str, options: dict[str, str]) -> str:
+    """The option for a field, or for the nearest one above it."""
+    steps = pointer
+    while steps:
+        if steps in options:
+            return options[steps]
+        steps = steps.rpartition("/")[0]
+    return pointer or "the request"

@@ -1,0 +1,131 @@
+"""The real command in a process of its own, in an empty folder, with no settings but those of the test."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.nodes.waiting import wait_until
+
+_DEADLINE = 60
+
+
+@dataclass
+class Ended:
+    """How a command ended: its exit code and both streams."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self):
+        """The one document on standard output."""
+        return json.loads(self.out)
+
+
+class Cli:
+    """Runs `notifier` in `folder`; `env` are its settings."""
+
+    def __init__(self, folder, **env):
+        self.folder = folder
+        self.env = env
+
+    def environment(self):
+        """This process's variables without any setting of a developer's own."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
+        return kept | {name: str(value) for name, value in self.env.items()}
+
+    def start(self, *arguments):
+        """A command that goes on running; its output is read through pipes."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "notifier", *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments, code=0):
+        """The command's ending, which must be `code`; never a traceback."""
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=_DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        assert "Traceback" not in err, err
+        assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
+        return Ended(process.returncode, out, err)
+
+
+class Dev:
+    """A running `notifier dev`: its address and its key, as it prints them."""
+
+    def __init__(self, cli):
+        self._process = cli.start("dev", "--port", "0")
+        self._lines = []
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream,), daemon=True)
+            for stream in (self._process.stdout, self._process.stderr)
+        ]
+        for reader in self._readers:
+            reader.start()
+        wait_until(lambda: self._found(r"key +(nk_\S+)"), 60, "notifier dev to print its key")
+        self.key = self._found(r"key +(nk_\S+)")
+        wait_until(lambda: self._found(r"listens at (http://\S+)"), 10, "notifier dev to print its address")
+        self.url = self._found(r"listens at (http://\S+)")
+
+    def _read(self, stream):
+        for line in stream:
+            self._lines.append(line)
+
+    def _found(self, pattern):
+        found = re.search(pattern, "".join(self._lines))
+        return found[1] if found else None
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(30)
+        for reader in self._readers:
+            reader.join(10)
+        self._process.stdout.close()
+        self._process.stderr.close()
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """The command in an empty folder."""
+    return Cli(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _migrated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("migrated")
+    Cli(folder).run("migrate")
+    return (folder / "notifier.db").read_bytes()
+
+
+@pytest.fixture
+def migrated(cli, _migrated):
+    """The command in a folder with a migrated SQLite database."""
+    (cli.folder / "notifier.db").write_bytes(_migrated)
+    return cli
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory):
+    """A running `notifier dev` that a module's tests share, with the folder it runs in."""
+    folder = Path(tmp_path_factory.mktemp("dev"))
+    made = Dev(Cli(folder))
+    made.folder = folder
+    yield made
+    made.stop()
