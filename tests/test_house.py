@@ -134,7 +134,8 @@ def test_the_changelog_begins_with_this_version():
     """The changelog's top version is the package's."""
     text = (ROOT / "CHANGELOG.md").read_text()
     found = re.search(r"^## \[(\d+\.\d+\.\d+)\]", text, re.MULTILINE)
-    assert found is not None and found[1] == notifier.__version__
+    assert found is not None
+    assert found[1] == notifier.__version__
 
 
 def documents() -> list[Path]:
@@ -146,7 +147,9 @@ def test_documents_name_only_commands_that_exist(path):
     """Every `make TARGET` and `notifier COMMAND` in the documents is there."""
     text = path.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    code = "\n".join(a or b for a, b in re.findall(r"```(?:sh|console|bash)\n(.*?)```|`([^`\n]+)`", text, re.DOTALL))
+    code = "\n".join(
+        a or b for a, b in re.findall(r"```(?:sh|console|bash)\n(.*?)```|`([^`\n]+)`", text, re.DOTALL)
+    )
     for target in re.findall(r"^(?:\$ )?make ([a-z-]+)", code, re.MULTILINE):
         assert target in targets, f"make {target}"
     for name in re.findall(r"^(?:\$ )?notifier ([a-z]+)", code, re.MULTILINE):

@@ -14,6 +14,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Self
 
 import aiohttp
 
@@ -60,7 +61,7 @@ class Fleet:
         }
         self.engine = make_engine(database_url, Use(name="test", pool_size=3))
 
-    def __enter__(self) -> "Fleet":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
