@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from notifier.domain.errors import BacklogFull
 from notifier.domain.lanes import Priority
 
-#: At how much of the limit each priority is refused.
-_PENDING_SHARE = {Priority.LOW: 1.0, Priority.MEDIUM: 1.1, Priority.HIGH: 1.2}
-_DISK_SHARE = {Priority.LOW: 0.80, Priority.MEDIUM: 0.88, Priority.HIGH: 0.95}
+#: At how many percent of the limit each priority is refused.
+_PENDING_PERCENT = {Priority.LOW: 100, Priority.MEDIUM: 110, Priority.HIGH: 120}
+_DISK_PERCENT = {Priority.LOW: 80, Priority.MEDIUM: 88, Priority.HIGH: 95}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Level:
 
 def admits(priority: Priority, level: Level, limits: Limits) -> bool:
     """Whether one more notification of this priority is taken."""
-    if level.pending >= limits.pending * _PENDING_SHARE[priority]:
+    if level.pending * 100 >= limits.pending * _PENDING_PERCENT[priority]:
         return False
-    return not limits.disk_bytes or level.disk_bytes < limits.disk_bytes * _DISK_SHARE[priority]
+    return not limits.disk_bytes or level.disk_bytes * 100 < limits.disk_bytes * _DISK_PERCENT[priority]
 
 
 class Admission:

@@ -237,4 +237,6 @@ def sweep_keys(connection: Connection, limit: int) -> int:
         .cte("old")
     )
     match = (old.c.api_key == table.api_key) & (old.c.route == table.route) & (old.c.key == table.key)
-    return connection.execute(delete(idempotency).where(select(old).where(match).exists())).rowcount
+    # SQLite counts no rows of a statement that begins with WITH.
+    removed = delete(idempotency).where(select(old).where(match).exists()).returning(table.key)
+    return len(connection.execute(removed).all())

@@ -120,25 +120,31 @@ def walk(
     engine: Engine, tenant: str, wanted: Filter, limit: int, before: UUID | None
 ) -> Page[NotificationRow]:
     """A page of matching rows below the id `before`, newest first; it may end early (see `EXAMINED`)."""
+    least = None
     with reading(engine) as connection:
-        window = select(notifications.c.id).where(*_range(tenant, wanted, before))
-        window = window.order_by(notifications.c.id.desc()).limit(EXAMINED)
-        bounds = window.subquery()
-        last = connection.execute(
-            select(func.count(), _least(connection, bounds.c.id)).select_from(bounds)
-        ).one()
-        examined, least = int(last[0]), last[1]
-        if not examined:
-            return Page([], None)
-        least = least if isinstance(least, UUID) else UUID(str(least))
-        statement = select(*_columns).where(
-            *_range(tenant, wanted, before), notifications.c.id >= least, *_matches(connection, wanted)
-        )
+        inside, matches = _range(tenant, wanted, before), _matches(connection, wanted)
+        if matches:
+            # Otherwise an index serves the page as it is.
+            least = _end_of_window(connection, inside)
+            if least is not None:
+                inside = [*inside, notifications.c.id >= least]
+        statement = select(*_columns).where(*inside, *matches)
         statement = statement.order_by(notifications.c.id.desc()).limit(limit)
         rows = [row_from(found) for found in connection.execute(statement).mappings()]
     if len(rows) == limit:
         return Page(rows, rows[-1].id)
-    return Page(rows, least if examined == EXAMINED else None)
+    return Page(rows, least)
+
+
+def _end_of_window(connection: Connection, inside: list[ColumnElement[bool]]) -> UUID | None:
+    """The last id that one page may look at; None if it may look at all there are."""
+    window = select(notifications.c.id).where(*inside).order_by(notifications.c.id.desc()).limit(EXAMINED)
+    bounds = window.subquery()
+    counted = select(func.count(), _least(connection, bounds.c.id)).select_from(bounds)
+    examined, least = connection.execute(counted).one()
+    if examined < EXAMINED:
+        return None
+    return least if isinstance(least, UUID) else UUID(str(least))
 
 
 def _least(connection: Connection, column: ColumnElement[UUID]) -> ColumnElement[Any]:
