@@ -1,0 +1,197 @@
+"""Lookups, lists, relay and claim stay flat with the table's size: each is served by an index.
+
+The statements are those that really run: they are caught on their way to the driver and explained.
+"""
+
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event, text
+
+from notifier.domain.ids import uuid7
+from notifier.domain.lanes import Channel
+from notifier.domain.lifecycle import Status
+from notifier.storage import accepting, changes, notifications, outbox, recording, relaying
+from notifier.storage.engine import reading, writing
+from notifier.storage.notifications import Filter, search_hash
+from tests.conformance.storage_kit import (
+    EMAIL_HIGH,
+    TENANT,
+    claim,
+    ending,
+    engine_at,
+    keep,
+    migrate,
+    new,
+    wish,
+)
+
+ROWS = 50_000
+
+_FILL = """
+insert into notifications (id, message_version, tenant, mode, api_key, channel, priority, status, recipient,
+  recipient_hash, content, on_uncertain, units, created_at, expires_at, queued_at, next_attempt_at, finished_at,
+  attempt, lease_until, reference)
+select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 1, 't' || n % 5, 'live', 'k',
+  (array['email', 'sms', 'push'])[1 + n % 3], (array['high', 'medium', 'low'])[1 + n / 3 % 3],
+  case when n % 2 = 0 then 'sent' when n % 50 = 1 then 'scheduled' else 'queued' end, '{}', 'h' || n % 9000, '{}',
+  'resend', 1, now() - interval '1 day', now() + interval '1 day', now() - n * interval '1 second',
+  case when n % 50 = 1 then now() + n * interval '1 second' end, case when n % 2 = 0 then now() end, 0, null,
+  'r' || n
+from generate_series(1, :rows) n
+"""
+
+
+@pytest.fixture(scope="module")
+def full(module_postgres_url, tmp_path_factory):
+    migrate(module_postgres_url, tmp_path_factory.getbasetemp() / "storage-template")
+    with engine_at(module_postgres_url) as engine:
+        with writing(engine) as connection:
+            connection.execute(text(_FILL), {"rows": ROWS})
+            connection.execute(
+                text(
+                    "insert into outbox (channel, priority, bells, created_at, due_at)"
+                    " select 'email', 'high', '[]', now(), now() + n * interval '1 second'"
+                    " from generate_series(1, 20000) n"
+                )
+            )
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("vacuum analyze"))
+        yield engine
+
+
+@contextmanager
+def caught(engine):
+    """Every statement sent meanwhile, with its parameters."""
+    sent = []
+
+    def note(connection, cursor, statement, parameters, context, executemany):
+        sent.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def plans(engine, sent):
+    for statement, parameters in sent:
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("EXPLAIN " + statement, parameters)
+            yield statement, "\n".join(line[0] for line in found)
+
+
+def wanted(engine):
+    return [wish(one.id) for one in keep(engine, [new() for _ in range(20)])]
+
+
+def get(engine):
+    notifications.get(engine, TENANT, uuid4())
+
+
+def claims(engine):
+    claim(engine, wanted(engine))
+
+
+def record(engine):
+    claimed = claim(engine, wanted(engine))
+    with writing(engine) as connection:
+        recording.record(connection, [ending(one, Status.QUEUED, has_former=True) for one in claimed])
+
+
+def cancel(engine):
+    changes.cancel(engine, TENANT, keep(engine, [new()])[0].id)
+
+
+def in_transaction(act):
+    def run(engine):
+        with writing(engine) as connection:
+            act(connection)
+
+    run.__name__ = act.__name__
+    return run
+
+
+def expire_overdue(connection):
+    changes.expire_overdue(connection, 500)
+
+
+def queue_due(connection):
+    relaying.queue_due(connection, 500)
+
+
+def next_due(connection):
+    relaying.seconds_to_next_due(connection)
+
+
+def take_due(connection):
+    outbox.take_due(connection, 500, 3, [EMAIL_HIGH], bells=1000)
+
+
+def ring_waiting(connection):
+    relaying.ring_waiting(connection, EMAIL_HIGH, None, orphan=90_000, again=300, limit=500)
+
+
+def ring_these(connection):
+    relaying.ring_these(connection, [uuid4() for _ in range(100)], 300)
+
+
+def ring_lost(connection):
+    relaying.ring_lost(connection, EMAIL_HIGH, 500, 60, 300)
+
+
+def sweep_keys(connection):
+    accepting.sweep_keys(connection, 500)
+
+
+def walk(**given):
+    def run(engine):
+        notifications.walk(engine, "t1", Filter(**given), 50, None)
+
+    run.__name__ = "walk by " + (", ".join(given) or "nothing")
+    return run
+
+
+HOT = [
+    get,
+    claims,
+    record,
+    cancel,
+    *map(in_transaction, [expire_overdue, queue_due, next_due, take_due, ring_waiting, ring_these]),
+    walk(),
+    walk(status=Status.SENT),
+    walk(channel=Channel.SMS),
+    walk(tag="none"),
+    walk(reference="r7"),
+    walk(recipient_hash=search_hash("t1", "a")),
+]
+
+
+@pytest.mark.parametrize("act", HOT, ids=lambda act: act.__name__)
+def test_no_hot_statement_reads_the_whole_table(full, act):
+    with caught(full) as sent:
+        act(full)
+    assert sent
+    for statement, plan in plans(full, sent):
+        for table in ("notifications_default", "outbox"):
+            assert f"Seq Scan on {table}" not in plan, f"{statement}\n{plan}"
+
+
+def test_the_patrol_looks_at_a_bounded_part_of_each_lane(full, monkeypatch):
+    monkeypatch.setattr(relaying, "EXAMINED", 100)
+    with caught(full) as sent:
+        in_transaction(ring_lost)(full)
+    ((_, plan),) = plans(full, sent)
+    assert "Seq Scan on notifications_default" not in plan, plan
+    assert "Limit" in plan
+
+
+def test_a_lookup_by_a_far_id_is_one_index_scan(full):
+    with reading(full) as connection:
+        now = accepting.database_time(connection)
+    with caught(full) as sent:
+        notifications.get(full, TENANT, uuid7(now))
+    ((_, plan),) = plans(full, sent)
+    assert "Index Scan" in plan

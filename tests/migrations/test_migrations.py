@@ -1,0 +1,113 @@
+"""The schema: made by one line of migrations, equal to what the code believes, and taken back again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from notifier.storage import health, migrations
+from notifier.storage.tables import metadata
+from tests.conformance.storage_kit import engine_at
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_there_is_one_head_and_one_base():
+    script = ScriptDirectory.from_config(Config(str(migrations.ini_path())))
+    assert len(script.get_heads()) == 1
+    assert len(script.get_bases()) == 1
+    assert migrations.head() == script.get_heads()[0]
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(database_url):
+    migrations.upgrade(database_url)
+
+    def ours(name, type_, parent_names):
+        return not (type_ == "table" and (name == "alembic_version" or name.startswith("notifications_")))
+
+    with engine_at(database_url) as engine, engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "include_name": ours}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_up_down_and_up_again_leaves_nothing_between(database_url):
+    with engine_at(database_url) as engine:
+        migrations.upgrade(database_url)
+        assert migrations.current(engine) == migrations.head()
+        assert health.at_head(engine)
+        migrations.downgrade(database_url, "base")
+        assert migrations.current(engine) is None
+        assert not health.at_head(engine)
+        assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+        migrations.upgrade(database_url)
+        assert set(metadata.tables) <= set(inspect(engine).get_table_names())
+
+
+def test_upgrading_twice_changes_nothing(database_url):
+    migrations.upgrade(database_url)
+    migrations.upgrade(database_url)
+    with engine_at(database_url) as engine:
+        assert health.at_head(engine)
+        health.ping(engine)
+
+
+def test_notifications_are_partitioned_with_room_on_every_page_and_nothing_refers_to_them(postgres_url):
+    migrations.upgrade(postgres_url)
+    with engine_at(postgres_url) as engine, engine.connect() as connection:
+        kind = connection.execute(
+            text("select partstrat from pg_partitioned_table where partrelid = 'notifications'::regclass")
+        ).scalar_one()
+        partitions = connection.execute(
+            text(
+                "select c.relname, c.reloptions, pg_get_expr(c.relpartbound, c.oid) from pg_inherits i"
+                " join pg_class c on c.oid = i.inhrelid where i.inhparent = 'notifications'::regclass"
+            )
+        ).all()
+        foreign_keys = connection.execute(
+            text("select count(*) from pg_constraint where contype = 'f'")
+        ).scalar_one()
+    assert kind == "r"
+    assert [tuple(one) for one in partitions] == [("notifications_default", ["fillfactor=70"], "DEFAULT")]
+    assert foreign_keys == 0
+
+
+def test_alembic_itself_migrates_the_database_that_the_environment_names(database_url):
+    done = _alembic(["upgrade", "head"], NOTIFIER_DATABASE_URL=database_url)
+    assert done.returncode == 0, done.stderr
+    with engine_at(database_url) as engine:
+        assert health.at_head(engine)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql+psycopg2://nobody@localhost/none", "sqlite:///none.db"])
+def test_alembic_prints_the_sql_without_a_database(dialect):
+    done = _alembic(["upgrade", "head", "--sql"], NOTIFIER_DATABASE_URL=dialect)
+    assert done.returncode == 0, done.stderr
+    assert "CREATE TABLE notifications" in done.stdout
+
+
+def test_a_percent_sign_in_the_url_is_taken_as_it_is(tmp_path):
+    folder = tmp_path / "50%off"
+    folder.mkdir()
+    migrations.upgrade(f"sqlite:///{folder}/a.db")
+    assert (folder / "a.db").exists()
+
+
+def _alembic(arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", "-c", str(migrations.ini_path()), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
