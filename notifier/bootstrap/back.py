@@ -1,11 +1,12 @@
 """The back half: broker, middleware and actors of one worker process."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import dramatiq
+import structlog
 
 from notifier.actors.context import CurrentMessage
 from notifier.actors.declare import declare_actors
@@ -21,8 +22,9 @@ from notifier.delivery.begun import Begun
 from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
 from notifier.delivery.recorder import Recorder
-from notifier.domain.lanes import Lane, Priority
+from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.retries import RetryPolicy, Schedule
+from notifier.providers.base import Account
 from notifier.providers.captured import Captured
 from notifier.queueing.broker import Grant, NotBefore, Proxy
 from notifier.queueing.stand_in import StandIn
@@ -32,6 +34,8 @@ from notifier.scheduling.middleware import LaneScheduling
 from notifier.settings import Settings
 from notifier.storage import workers
 from notifier.telemetry.signals import CrashPoints, Signals
+
+log = structlog.get_logger("notifier.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ def make_back(
     owner, begun = uuid4(), Begun(settings.lease_seconds)
     recorder = Recorder(records, begun, threads, signals=signals, reach=reach)
     accounts = make_accounts(settings, capture)
+    if settings.production:
+        _warn_of_console(accounts)
     router = make_router(accounts)
     scheduling = LaneScheduling(make_gate(router, settings.queue_prefix), threads=threads)
     desk = ClaimDesk(
@@ -130,6 +136,13 @@ def make_back(
         broker.broker.add_middleware(one)
     declare_actors(broker.broker, Lane.all(), settings.queue_prefix, current, deliverer.deliver)
     return Back(broker, scheduling, recorder, stand_in)
+
+
+def _warn_of_console(accounts: Mapping[Channel, Mapping[str, Account]]) -> None:
+    """Printing is not sending, and it shows addresses and content."""
+    for channel, names in accounts.items():
+        if any(name.startswith("console") for name in names):
+            log.warning("console_provider_in_production", channel=str(channel))
 
 
 def _stop_recorder(recorder: Recorder) -> None:

@@ -223,7 +223,8 @@ def post_many(
     bodies: list[dict[str, object]],
     *,
     connections: int = 32,
-    on_accepted: Callable[[int], None] = lambda _: None,
+    on_each: Callable[[str], None] = lambda _: None,
+    turns: int = 400,
 ) -> list[str]:
     """Post each body once, trying again (with its own Idempotency-Key) until it is accepted; the ids."""
 
@@ -231,7 +232,7 @@ def post_many(
 
     async def one(session: aiohttp.ClientSession, number: int) -> str:
         headers = {"Idempotency-Key": f"{key[-12:]}-{number}"}
-        for turn in range(400):
+        for turn in range(turns):
             url = f"http://127.0.0.1:{ports[(number + turn) % len(ports)]}/v1/notifications"
             try:
                 async with session.post(url, json=bodies[number], headers=headers) as answer:
@@ -259,7 +260,7 @@ def post_many(
             async def client() -> None:
                 for number in queue:
                     ids[number] = await one(session, number)
-                    on_accepted(sum(1 for found in ids if found) if number % 100 == 0 else 0)
+                    on_each(ids[number])
 
             await asyncio.gather(*(client() for _ in range(connections)))
         return ids
