@@ -65,8 +65,8 @@ def _with_link(link: Link, settings: Settings) -> Iterator[Finding]:
         )
     except QueueMismatch as error:
         advice = (
-            "choose another NOTIFIER_QUEUE_PREFIX (such as notifier.v2), or let the user configure "
-            f"{settings.queue_prefix}.* in this virtual host"
+            "where they differ, choose another NOTIFIER_QUEUE_PREFIX (such as notifier.v2); where they are "
+            f"missing, let the user configure, write and read {settings.queue_prefix}.* and amq.default"
         )
         yield failed("queues", printable(str(error)), advice)
         return

@@ -1,4 +1,4 @@
-"""Doctor's look at the providers: their URLs, and whether each SMTP account lets us in. Nothing is sent."""
+"""Doctor's look at the providers: whether each SMTP account lets us in. Nothing is sent."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,9 +7,8 @@ from importlib import import_module
 from notifier.cli.checks import Finding, failed, ok, warning
 from notifier.cli.words import printable
 from notifier.domain.lanes import Channel
-from notifier.providers.base import Deadline
-from notifier.providers.registry import ProviderDefaults, parse_provider_url
-from notifier.providers.urls import ProviderUrl, ProviderUrlError, parse_url
+from notifier.providers.base import Deadline, ProviderDefaults
+from notifier.providers.urls import ProviderUrl, parse_url
 from notifier.settings import Settings
 
 _SECONDS = 5.0
@@ -26,17 +25,9 @@ def check_providers(settings: Settings) -> Iterator[Finding]:
         connect_timeout=min(settings.connect_timeout_seconds, _SECONDS), email_from=settings.email_from
     )
     for channel, given in urls.items():
-        variable = f"NOTIFIER_{channel.upper()}_PROVIDERS"
-        for number, url in enumerate(given, start=1):
-            try:
-                parse_provider_url(channel, url, defaults)
-                parsed = parse_url(channel, url)
-            except ProviderUrlError as error:
-                yield failed(
-                    f"{channel} provider", printable(str(error)), f"correct URL {number} of {variable}"
-                )
-            else:
-                yield _account(channel, parsed, defaults, settings.production)
+        for url in given:
+            # Settings have let no URL through that can't be read.
+            yield _account(channel, parse_url(channel, url), defaults, settings.production)
 
 
 def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults, production: bool) -> Finding:
@@ -56,7 +47,10 @@ def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults, pro
 def _try_smtp(url: ProviderUrl, defaults: ProviderDefaults) -> str | None:
     """Connect, greet and log in, then leave; what went wrong, or None."""
     smtp, connecting = (import_module(f"notifier.providers.{name}") for name in ("smtp", "smtp_connect"))
-    config = smtp.config_of(url, defaults)
+    try:
+        config = smtp.config_of(url, defaults)
+    except ValueError as wrong:
+        return f"NOTIFIER_EMAIL_FROM {printable(str(wrong))}"
     try:
         context = None if config.scheme == "smtp" else connecting.tls_context(config)
     except OSError:

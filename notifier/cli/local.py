@@ -109,10 +109,9 @@ class LocalDoor:
         except (NotUsable, SQLAlchemyError) as error:
             raise NoAnswer(_said(error)) from None
         except Problem as problem:
-            return Answer(problem.status, problem.document(None))
+            return _refused(problem)
         except NotifierError as error:
-            problem = problem_of(error)
-            return Answer(problem.status, problem.document(None))
+            return _refused(problem_of(error))
         finally:
             front.engine.dispose()
             front.writes.dispose()
@@ -124,8 +123,7 @@ class LocalDoor:
             with open_database(self._settings) as engine:
                 row = notifications.get(engine, tenant, wanted) if wanted else None
                 if row is None:
-                    problem = problem_of(NotFound())
-                    return Answer(problem.status, problem.document(None))
+                    return _refused(problem_of(NotFound()))
                 return Answer(HTTPStatus.OK, _plain(views.detailed(row, attempts.of(engine, tenant, row.id))))
         except NotUsable as error:
             raise NoAnswer(str(error)) from None
@@ -179,6 +177,10 @@ class LocalDoor:
             return [] if publisher.taken else [_LATER]
         fresh = self._settings.beat_fresh_seconds
         return [] if workers.any_living(front.engine, fresh, "worker") else [_NO_WORKER]
+
+
+def _refused(problem: Problem) -> Answer:
+    return Answer(problem.status, problem.document(None))
 
 
 def _plain(document: object) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """`notifier migrate` brings any database to this version's schema, and says what it did."""
 
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -35,9 +36,8 @@ def test_several_at_once_end_well(cli, database_url):
 
 def test_the_packaged_ini_is_found(cli):
     """`--ini` needs no database and prints a file that alembic can use."""
-    path = cli.run("migrate", "--ini").out.strip()
-    with open(path) as file:
-        assert "script_location" in file.read()
+    path = Path(cli.run("migrate", "--ini").out.strip())
+    assert "script_location" in path.read_text()
 
 
 @pytest.mark.parametrize(
