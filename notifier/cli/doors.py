@@ -4,45 +4,14 @@ Both answer the same documents and the same problems (RFC 9457), so a command ne
 """
 
 import sys
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 import click
 
+from notifier.cli.answers import Answer, Door
 from notifier.cli.support import fail
 from notifier.cli.words import printable
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A status, as HTTP has them, with its document; `notes` is what a person should know beside it."""
-
-    status: int
-    document: dict[str, Any]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def good(self) -> bool:
-        """Whether it is what was asked for, not a problem."""
-        return self.status < HTTPStatus.MULTIPLE_CHOICES
-
-
-class NoAnswer(Exception):
-    """Nobody answered; the text says why, what it means and what to do."""
-
-
-class Door(Protocol):
-    """What takes notifications and tells about them."""
-
-    def send(self, body: bytes, *, idempotency_key: str | None, dry_run: bool) -> Answer:
-        """What POST /v1/notifications answers to `body`; raises `NoAnswer`."""
-
-    def show(self, notification: str) -> Answer:
-        """What GET /v1/notifications/{id} answers; raises `NoAnswer`."""
-
-    def close(self) -> None:
-        """Let go."""
 
 
 def open_door(tenant: str | None) -> Door:

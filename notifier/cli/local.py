@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.bootstrap.front import Front, make_door, make_front, start_publishing
 from notifier.bootstrap.roads import make_broker
+from notifier.cli.answers import Answer, NoAnswer
 from notifier.cli.database import NotUsable, open_database, reason_of
-from notifier.cli.doors import Answer, NoAnswer
 from notifier.domain.errors import NotConfirmed, NotFound, NotifierError
 from notifier.domain.ids import parse_notification_id
 from notifier.domain.notification import NewNotification

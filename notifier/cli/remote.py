@@ -10,7 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from notifier.cli.doors import Answer, NoAnswer
+from notifier.cli.answers import Answer, NoAnswer
 
 _TIMEOUT = 10.0
 _LONGEST = 16 * 1024 * 1024

@@ -3,18 +3,16 @@
 import json
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from notifier.cli.doors import Answer, NoAnswer, end_with_problem, open_door
+from notifier.cli.answers import Answer, Door, NoAnswer
+from notifier.cli.doors import end_with_problem, open_door
 from notifier.cli.keys import check_tenant
 from notifier.cli.support import fail, json_option, say
 from notifier.domain.lanes import Priority
 from notifier.domain.lifecycle import FINAL, Status
-
-if TYPE_CHECKING:
-    from notifier.cli.doors import Door
 
 _WAIT = 60.0
 _POLL = 0.2

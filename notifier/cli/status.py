@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from notifier.cli.doors import NoAnswer, end_with_problem, open_door
+from notifier.cli.answers import NoAnswer
+from notifier.cli.doors import end_with_problem, open_door
 from notifier.cli.send import tenant_option
 from notifier.cli.support import fail, json_option, say
 from notifier.cli.words import printable, table

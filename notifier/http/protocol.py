@@ -6,7 +6,7 @@ request with the bytes that broke it.
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import structlog
@@ -17,9 +17,6 @@ from aiohttp.web_protocol import RequestHandler
 from notifier.http.headers import request_id_of
 from notifier.http.middlewares import HEADERS
 from notifier.http.problems import CONTENT_TYPE, Problem, problem_of_http
-
-if TYPE_CHECKING:
-    from notifier.http.server import DoorServer
 
 log = structlog.get_logger()
 
@@ -35,17 +32,24 @@ class BareResponse(web.Response):
         self.headers.popall("Server", None)
 
 
+class Ledger(Protocol):
+    """What the server keeps of its connections."""
+
+    def used(self, handler: "DoorProtocol") -> None:
+        """The connection has just begun a request."""
+
+
 class DoorProtocol(RequestHandler):
     """A connection whose headers must be whole within `header_deadline` seconds of their first byte.
 
     A new connection must also have begun a request by then.
     """
 
-    def __init__(self, manager: "DoorServer", *, header_deadline: float, **kwargs: Any) -> None:
+    def __init__(self, manager: Any, *, header_deadline: float, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self._header_deadline = header_deadline
         self._header_timer: asyncio.TimerHandle | None = None
-        self._door = manager
+        self._door: Ledger = manager
 
     @property
     def idle(self) -> bool:

@@ -5,7 +5,8 @@ import json
 import click
 import pytest
 
-from notifier.cli.doors import Answer, end_with_problem
+from notifier.cli.answers import Answer
+from notifier.cli.doors import end_with_problem
 from notifier.cli.send import OPTIONS, request_of
 from notifier.cli.status import in_words
 from notifier.cli.words import printable, table
