@@ -1,6 +1,7 @@
 """Cancel, resolve, expire: each a compare-and-set that is never undone, and the sum that always holds."""
 
 import random
+import threading
 from uuid import uuid4
 
 import pytest
@@ -66,27 +67,28 @@ def test_another_tenants_is_as_if_it_were_not_there(engine):
 def test_in_a_thousand_races_a_cancel_answered_yes_is_never_claimed(engine):
     """A cancel answered 200 will not be sent; answered 409, it was too late."""
     made = [one.id for one in keep(engine, [new() for _ in range(RACES)])]
+    start = threading.Barrier(2)
 
-    def cancel_all():
-        cancelled = set()
+    def cancels(wanted):
+        try:
+            changes.cancel(engine, TENANT, wanted)
+        except TooLate:
+            return False
+        return True
+
+    def race(act, seed):
+        dice, won = random.Random(seed), set()
         for one in made:
-            try:
-                changes.cancel(engine, TENANT, one)
-                cancelled.add(one)
-            except TooLate:
-                pass
-        return cancelled
+            start.wait(10)
+            for _ in range(dice.randrange(20_000)):
+                pass  # one side or the other is a little late, by chance
+            if act(one):
+                won.add(one)
+        return won
 
-    def claim_all(seed):
-        # In groups and alone, so that both arrive while the other is at the same row.
-        dice, claimed, at = random.Random(seed), set(), 0
-        while at < RACES:
-            size = dice.choice([1, 1, 2, 5])
-            claimed |= {found.id for found in claim(engine, [wish(one) for one in made[at : at + size]])}
-            at += size
-        return claimed
-
-    cancelled, claimed = together(cancel_all, lambda: claim_all(1))
+    cancelled, claimed = together(
+        lambda: race(cancels, 1), lambda: race(lambda one: claim(engine, [wish(one)]), 2)
+    )
     assert cancelled
     assert claimed
     assert cancelled.isdisjoint(claimed)

@@ -1,0 +1,74 @@
+"""The lane queue is really the one that Dramatiq's worker takes from, or the process does not start."""
+
+import threading
+
+import dramatiq
+import pytest
+from dramatiq.brokers.stub import StubBroker
+
+from notifier.queueing.broker import Grant
+from notifier.scheduling.lane_queue import LaneQueue
+from notifier.scheduling.middleware import LaneScheduling
+
+
+def started(scheduling, *more):
+    broker = StubBroker(middleware=[scheduling, *more])
+    ran = threading.Semaphore(0)
+
+    @dramatiq.actor(broker=broker, queue_name="email")
+    def act(number):
+        ran.release()
+
+    return broker, act, ran, dramatiq.Worker(broker, worker_threads=1, worker_timeout=50)
+
+
+def test_a_real_worker_takes_from_the_lane_queue_with_our_threads_and_prefetch():
+    scheduling = LaneScheduling(lambda _: Grant("console"), threads=3)
+    broker, act, ran, worker = started(scheduling)
+    worker.start()
+    try:
+        assert worker.work_queue is scheduling.queue
+        assert len(worker.workers) == 3
+        assert worker.queue_prefetch == 6
+        for number in range(20):
+            act.send(number)
+        for _ in range(20):
+            assert ran.acquire(timeout=10)
+        worker.join()
+        assert scheduling.queue.unfinished_tasks == 0
+    finally:
+        worker.stop()
+        broker.close()
+    assert scheduling.queue.waiting().get("email", 0) == 0
+
+
+class Tampers(dramatiq.Middleware):
+    """Another middleware that puts a queue of its own in our place."""
+
+    def before_worker_boot(self, broker, worker):
+        worker.work_queue = LaneQueue(lambda _: Grant("other"))
+
+
+class Fewer(dramatiq.Middleware):
+    def before_worker_boot(self, broker, worker):
+        worker.worker_threads = 1
+
+
+@pytest.mark.parametrize("tamperer", [Tampers, Fewer])
+def test_a_worker_that_takes_from_elsewhere_does_not_start(tamperer):
+    broker, _, _, worker = started(LaneScheduling(lambda _: Grant("console"), threads=2), tamperer())
+    try:
+        with pytest.raises(SystemExit, match="lane queue"):
+            worker.start()
+    finally:
+        worker.stop()
+        broker.close()
+
+
+def test_a_shutdown_starts_nothing_more():
+    queue = LaneScheduling(lambda _: Grant("console"), threads=1, prefetch=7)
+    _, _, _, worker = started(queue)
+    queue.before_worker_shutdown(worker.broker, worker)
+    with pytest.raises(Exception, match=r"^$"):
+        queue.queue.get()
+    worker.broker.close()
