@@ -1,12 +1,34 @@
 """The main job on real servers: what is accepted over HTTP arrives by SMTP, each once."""
 
+import json
+import urllib.request
+
 from tests.acceptance.fleet import Fleet, email, message_id, post_many
 
-NUMBER = 10_000
+SINGLE = 2_000
+BATCHES = 8
+IN_A_BATCH = 1_000
+
+
+def post_batch(port: int, key: str, first: int) -> list[str]:
+    """A batch of e-mails numbered from `first`; their ids."""
+    items = [email(number) for number in range(first, first + IN_A_BATCH)]
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/notifications/batch",
+        data=json.dumps({"items": items}).encode(),
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 202
+        found = json.loads(answer.read())
+    assert (found["accepted"], found["rejected"]) == (IN_A_BATCH, 0)
+    return [result["id"] for result in found["results"]]
 
 
 def test_ten_thousand_emails_arrive_exactly_once_each(tmp_path, postgres_url, rabbitmq_vhost_url):
     """Several servers and several workers: every accepted e-mail reaches the SMTP server once."""
+    number = SINGLE + BATCHES * IN_A_BATCH
+    assert number == 10_000
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet:
         fleet.run("alembic", "upgrade", "head")
         fleet.sink()
@@ -16,9 +38,12 @@ def test_ten_thousand_emails_arrive_exactly_once_each(tmp_path, postgres_url, ra
         fleet.work()
         fleet.wait_for_workers(3)
 
-        ids = post_many(fleet.ports, fleet.key(), [email(number) for number in range(NUMBER)])
-        counts = fleet.wait_for_final(NUMBER, timeout=120)
+        key = fleet.key()
+        ids = post_many(fleet.ports, key, [email(one) for one in range(SINGLE)])
+        for batch in range(BATCHES):
+            ids += post_batch(fleet.ports[batch % 2], key, SINGLE + batch * IN_A_BATCH)
+        counts = fleet.wait_for_final(number, timeout=120)
 
-        assert len(set(ids)) == NUMBER
-        assert counts == {"sent": NUMBER}
+        assert len(set(ids)) == number
+        assert counts == {"sent": number}
         assert fleet.delivered() == dict.fromkeys(map(message_id, ids), 1)
