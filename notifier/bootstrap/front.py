@@ -128,6 +128,7 @@ def make_door(
         header_deadline=settings.header_deadline_seconds,
         body_deadline=settings.body_deadline_seconds,
         connections=settings.http_connections_limit,
+        examined=settings.page_examine_limit,
         read_deadline=settings.accept_wait_seconds,
         # Beats and health checks must find a connection however many callers read.
         read_threads=max(1, settings.database_pool_size - 2),

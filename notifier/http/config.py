@@ -35,6 +35,8 @@ class HttpConfig:
     #: Past this many connections the one that has been idle longest is closed.
     connections: int = 900
 
+    #: Rows a page of a list looks at before it ends early.
+    examined: int = 10_000
     #: The longest a request waits for a read of storage before it is answered 503.
     read_deadline: float = 2.0
     #: Threads that read storage, and how many reads may wait for them.

@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -125,7 +126,7 @@ async def _page(
     scope = _scope(request, {**query, "recipient": recipient_hash})
     before = read_cursor(tenant, scope, cursor)
     page = await request.app[READS].run(
-        notifications.walk,
+        partial(notifications.walk, examined=request.app[CONFIG].examined),
         request.app[PARTS].engine,
         tenant,
         _filter(query, recipient_hash, request.app[PARTS].now()),

@@ -117,15 +117,24 @@ def get_on(connection: Connection, tenant: str, wanted: UUID) -> NotificationRow
 
 
 def walk(
-    engine: Engine, tenant: str, wanted: Filter, limit: int, before: UUID | None
+    engine: Engine,
+    tenant: str,
+    wanted: Filter,
+    limit: int,
+    before: UUID | None,
+    *,
+    examined: int | None = None,
 ) -> Page[NotificationRow]:
-    """A page of matching rows below the id `before`, newest first; it may end early (see `EXAMINED`)."""
+    """A page of matching rows below the id `before`, newest first.
+
+    With a filter no index serves it ends early after looking at `examined` rows (None: `EXAMINED`).
+    """
     least = None
     with reading(engine) as connection:
         inside, matches = _range(tenant, wanted, before), _matches(connection, wanted)
         if matches:
             # Otherwise an index serves the page as it is.
-            least = _end_of_window(connection, inside)
+            least = _end_of_window(connection, inside, examined or EXAMINED)
             if least is not None:
                 inside = [*inside, notifications.c.id >= least]
         statement = select(*_columns).where(*inside, *matches)
@@ -136,13 +145,13 @@ def walk(
     return Page(rows, least)
 
 
-def _end_of_window(connection: Connection, inside: list[ColumnElement[bool]]) -> UUID | None:
+def _end_of_window(connection: Connection, inside: list[ColumnElement[bool]], most: int) -> UUID | None:
     """The last id that one page may look at; None if it may look at all there are."""
-    window = select(notifications.c.id).where(*inside).order_by(notifications.c.id.desc()).limit(EXAMINED)
+    window = select(notifications.c.id).where(*inside).order_by(notifications.c.id.desc()).limit(most)
     bounds = window.subquery()
     counted = select(func.count(), _least(connection, bounds.c.id)).select_from(bounds)
     examined, least = connection.execute(counted).one()
-    if examined < EXAMINED:
+    if examined < most:
         return None
     return least if isinstance(least, UUID) else UUID(str(least))
 
