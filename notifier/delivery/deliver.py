@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -163,17 +162,14 @@ class Deliverer:
             log.error("provider_not_built", provider=account.name, error=type(error).__name__)
             return Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the provider can't be set up"))
         try:
-            outcome: Any = provider.send(outgoing, Deadline(account.timeout))
+            outcome = provider.send(outgoing, Deadline(account.timeout))
         except Exception as error:  # noqa: BLE001 - nobody knows what it did
             # A provider's bug: it may have written the request before it failed.
             log.error("provider_crashed", provider=account.name, error=type(error).__name__)
             self._providers().pop((account.channel, account.name), None)
             return Uncertain(answer=Answer(text=f"the provider's code failed: {type(error).__name__}"))
         self._reach("after_send")
-        if isinstance(outcome, Outcome):
-            return outcome
-        log.error("provider_without_outcome", provider=account.name, answered=type(outcome).__name__)
-        return Uncertain(answer=Answer(text="the provider's code gave no outcome"))
+        return outcome
 
     def _outgoing(self, claimed: Claimed, asked_at: float) -> Outgoing:
         left = (claimed.expires_at - self._database_time(claimed, asked_at)).total_seconds()

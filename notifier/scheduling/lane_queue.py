@@ -71,8 +71,6 @@ class LaneQueue:
                 now = self._clock()
                 item = None if self._draining else self._pick(now)
                 if item is not None:
-                    # Who was woken for another message may be gone: pass the wake-up on.
-                    self._changed.notify()
                     return item
                 if self._draining or not block or (deadline is not None and now >= deadline):
                     raise Empty

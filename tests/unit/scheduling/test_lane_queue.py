@@ -97,6 +97,20 @@ def test_a_waiting_thread_wakes_when_the_gate_opens_although_nobody_puts(seconds
     assert queue.get(timeout=10).message.queue_name == "a"
 
 
+def test_a_gate_that_names_no_wait_is_not_asked_in_a_busy_loop():
+    asked = []
+
+    def gate(lane):
+        asked.append(lane)
+        return NotBefore(0)
+
+    queue = LaneQueue(gate)
+    queue.put(item("a"))
+    with pytest.raises(Empty):
+        queue.get(timeout=0.05)
+    assert len(asked) <= 60
+
+
 def test_who_takes_another_message_leaves_its_wake_up_to_somebody_else():
     """Two threads wait; the one that knew when lane a opens takes b and is busy: the other must learn of it."""
     opens = threading.Event()
