@@ -204,7 +204,8 @@ class Link:
     def _end(self, reason: BaseException) -> None:
         if self.lost is None:
             self.lost = reason
-            self._on_lost()
+            if self._opened:  # an attempt that failed is no end: the next candidate may answer
+                self._on_lost()
 
 
 def channel_lost(reason: BaseException) -> LinkLost:

@@ -152,6 +152,8 @@ class PublisherThread(threading.Thread):
             fruitless = self._heard == heard
             if fruitless or self._over():
                 self._fall(reason)
+            else:
+                log.warning("broker_lost", reason=reason)
             delay = min(delay * 2, _LONGEST_DELAY) if fruitless else _FIRST_DELAY
             self._closing.wait(delay * random.uniform(0.5, 1.0))
         self._fall("the publisher is closed")
@@ -197,11 +199,12 @@ class PublisherThread(threading.Thread):
         return channel
 
     def _declare(self, link: Link) -> None:
-        """Declare all queues; where they differ, publishing goes on: what is refused stays owed."""
-        try:
-            declare(link, self._options.topology, self._options.queue_names).close()
-        except QueueMismatch as error:
-            log.error("queue_mismatch", reason=str(error))
+        """Declare all queues; where one differs, publishing goes on: what is refused stays owed."""
+        for name in self._options.queue_names:
+            try:
+                declare(link, self._options.topology, [name]).close()
+            except QueueMismatch as error:
+                log.error("queue_mismatch", reason=str(error))
 
     def _write(self, link: Link, channel: Channel) -> None:
         self._woken = False  # before the inbox is read: who adds later wakes us again
