@@ -23,7 +23,7 @@ from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
 from notifier.delivery.recorder import Recorder
 from notifier.domain.lanes import Channel, Lane, Priority
-from notifier.domain.retries import RetryPolicy, Schedule
+from notifier.domain.retries import BY_REASON, RetryPolicy, Schedule
 from notifier.providers.base import Account
 from notifier.providers.captured import Captured
 from notifier.queueing.broker import Grant, NotBefore, Proxy
@@ -63,6 +63,7 @@ def retry_policy(settings: Settings) -> RetryPolicy:
             Priority.MEDIUM: Schedule(settings.retry_medium_base_seconds, settings.retry_medium_cap_seconds),
             Priority.LOW: Schedule(settings.retry_low_base_seconds, settings.retry_low_cap_seconds),
         },
+        by_reason=BY_REASON,
         max_resends=settings.uncertain_resends,
     )
 

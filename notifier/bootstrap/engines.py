@@ -10,7 +10,7 @@ _DOOR_TIMEOUT = 5.0
 
 def door_reads(settings: Settings) -> Engine:
     """For the door's reads: a caller waits."""
-    use = Use(name="http", pool_size=settings.database_pool_size, statement_timeout=_DOOR_TIMEOUT)
+    use = Use(name="http", pool_size=settings.database_pool_size, statement_timeout=_DOOR_TIMEOUT, ping=True)
     return make_engine(settings.database_url, use)
 
 

@@ -115,6 +115,12 @@ class RetryPolicy:
         return Wait(wait) if wait < seconds_left else GiveUp(Reason.EXPIRED)
 
 
+#: Wrong credentials are mended by a person, and the attempt's number does not grow with them: each
+#: priority waits as long, so that nobody knocks every second at a door that stays shut.
+BY_REASON: Mapping[Reason | tuple[Channel, Reason], Schedule] = MappingProxyType(
+    {Reason.AUTH_FAILED: Schedule(base=60, cap=60)}
+)
+
 DEFAULT_POLICY = RetryPolicy(
     by_priority=MappingProxyType(
         {
@@ -122,7 +128,8 @@ DEFAULT_POLICY = RetryPolicy(
             Priority.MEDIUM: Schedule(base=10, cap=600),
             Priority.LOW: Schedule(base=60, cap=3_600),
         }
-    )
+    ),
+    by_reason=BY_REASON,
 )
 
 

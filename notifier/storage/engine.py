@@ -26,13 +26,17 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """How an engine is used; times in seconds. `lasting=False` lets a crash forget the last commits."""
+    """How an engine is used; times in seconds. `lasting=False` lets a crash forget the last commits.
+
+    `ping` asks a pooled connection for a sign of life before each use, where nobody tries again.
+    """
 
     name: str
     pool_size: int = 5
     statement_timeout: float = 15.0
     pool_wait: float = 2.0
     lasting: bool = True
+    ping: bool = False
 
 
 def make_engine(url: str, use: Use, *, clock: Callable[[], float] = time.time) -> Engine:
@@ -49,6 +53,7 @@ def make_engine(url: str, use: Use, *, clock: Callable[[], float] = time.time) -
         max_overflow=0,
         pool_timeout=use.pool_wait,
         pool_use_lifo=True,
+        pool_pre_ping=use.ping,
         # An error's text goes to the log; the rows it was about must not.
         hide_parameters=True,
         connect_args=_postgresql_args(use),

@@ -144,3 +144,12 @@ def test_every_decision_keeps_the_rules(channel, priority, reason, attempt, jitt
             assert (not_before or 0) <= seconds <= max(cap, not_before or 0)
         case GiveUp(ending):
             assert ending in {reason, Reason.EXPIRED}
+
+
+def test_wrong_credentials_are_waited_for_alike_by_every_priority():
+    """A person mends them: until then nobody knocks every second, and no attempt is spent."""
+    for priority in Priority:
+        decision = DEFAULT_POLICY.decide(
+            Channel.EMAIL, priority, Reason.AUTH_FAILED, 1, jitter=0.5, seconds_left=3000
+        )
+        assert decision == Wait(30)
