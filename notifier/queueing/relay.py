@@ -127,7 +127,6 @@ class Relay:
         with writing(self._engine) as connection:
             done.expired = len(changes.expire_overdue(connection, self._config.batch))
         done.due = self._ring(lambda c: relaying.queue_due(c, self._config.batch))
-        self._reach("relay_after_update")
         done.published, full = self._publish_owed()
         if self._clock() >= self._patient_until and not self._away_since_pass:
             done.taken_back = self._take_back()
@@ -149,6 +148,7 @@ class Relay:
             bells = find(connection)
             rows = outbox.add(connection, bells, self._config.grace) if bells else []
         if rows:
+            self._reach("relay_after_update")
             self._handover.offer(rows)
         return len(bells)
 
@@ -166,9 +166,10 @@ class Relay:
         limit = self._config.batch if self._handover.flowing else 1
         with writing(self._engine) as connection:
             rows = outbox.take_due(connection, limit, self._config.grace * 3, lanes, bells=room)
-        self._reach("relay_mid_publish")
         if rows:
-            self._handover.offer(rows)
+            self._handover.offer(rows[:1])
+            self._reach("relay_mid_publish")
+            self._handover.offer(rows[1:])
         return len(rows), waits
 
     def _has_room(self, lane: Lane) -> bool:
