@@ -7,6 +7,9 @@ BASE   := $(VENV)/.base-installed
 DEV    := $(VENV)/.dev-installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
+# Most tests wait for servers of their own, so more of them run than there are cores.
+JOBS   ?= 4
+
 COMPILE := --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
@@ -23,7 +26,7 @@ run: $(BASE) ## Start it here with no servers and send one notification down eac
 
 test: $(DEV) ## Run all tests, on their own private PostgreSQL and RabbitMQ
 	@$(BIN)/python -m tests.nodes install
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(DEV) ## Check style, types and layers
 	@$(BIN)/ruff check
