@@ -147,7 +147,9 @@ async def test_an_unknown_content_encoding_is_415(door, coding):
     assert "gzip" in answer.headers["Accept-Encoding"]
 
 
-@pytest.mark.parametrize("packed", [b"not gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"x"])
+@pytest.mark.parametrize(
+    "packed", [b"not gzip", gzip.compress(b"{}", mtime=0)[:-4], gzip.compress(b"{}", mtime=0) + b"x"]
+)
 async def test_a_body_not_packed_as_it_says_is_400(door, packed):
     """Broken, cut short, or followed by something else."""
     answer = await door.post(packed, headers={"Content-Encoding": "gzip"})
