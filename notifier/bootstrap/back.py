@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import uuid4
 
 import dramatiq
@@ -14,7 +13,7 @@ from notifier.actors.finishing import Finishing
 from notifier.actors.lifetime import Lifetime
 from notifier.bootstrap import engines
 from notifier.bootstrap.providers import make_accounts, make_router
-from notifier.bootstrap.relays import make_relay
+from notifier.bootstrap.relays import StandInRelay, make_relay
 from notifier.bootstrap.roads import BrokerParts
 from notifier.delivery import takeovers
 from notifier.delivery.beats import Beats, new_beat
@@ -165,15 +164,10 @@ def _putting_back(queue: LaneQueue) -> Callable[[Proxy, float], None]:
 
 def _make_stand_in(settings: Settings, broker: BrokerParts) -> StandIn:
     looks = engines.relay(settings)
-
-    def make() -> Any:
-        parts = make_relay(settings, broker)
-        # Its beat stays unsaid: it stands in only until a real relay beats.
-        parts.handover.start()
-        return parts.relay
-
+    # A relay's last beat counts for a while: that is part of the time it may be missing.
+    fresh = min(3 * settings.beat_seconds, settings.relay_missing_seconds / 2)
     return StandIn(
-        make,
-        lambda: workers.any_living(looks, settings.relay_missing_seconds / 2, "relay"),
-        missing=settings.relay_missing_seconds,
+        lambda: StandInRelay(make_relay(settings, broker)),
+        lambda: workers.any_living(looks, fresh, "relay"),
+        missing=settings.relay_missing_seconds - fresh,
     )

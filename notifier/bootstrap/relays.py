@@ -58,6 +58,27 @@ class RelayParts:
         self.engine.dispose()
 
 
+class StandInRelay:
+    """A relay in a worker process. Its beat stays unsaid: it runs only until a real relay beats."""
+
+    def __init__(self, parts: RelayParts) -> None:
+        self._parts = parts
+
+    def run(self) -> None:
+        """The loop, until stopped."""
+        self._parts.handover.start()
+        self._parts.relay.run()
+
+    def stop(self) -> None:
+        """End after the present batch; returns at once."""
+        self._parts.relay.stop()
+
+    def close(self) -> None:
+        """After the loop has ended."""
+        self._parts.handover.stop()
+        self._parts.engine.dispose()
+
+
 def make_relay(settings: Settings, broker: BrokerParts) -> RelayParts:
     """A relay on a broker."""
     engine = engines.relay(settings)

@@ -98,6 +98,8 @@ class Relay:
 
     def run(self) -> None:
         """Pass after pass, until stopped; an error of storage or broker only makes it wait."""
+        # Storage may have been away until a moment ago: who was silent meanwhile need not be dead.
+        self._patient_until = self._clock() + self._config.after_return
         while not self._stop.is_set():
             wait = self._config.poll
             try:

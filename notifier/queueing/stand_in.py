@@ -6,12 +6,27 @@ The launcher starts its forks after the workers, never restarts them and never n
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
-from notifier.queueing.relay import Relay
-
 log = structlog.get_logger("notifier.relay")
+
+#: Seconds that the process's stop waits for the loop's last batch.
+_LAST_BATCH = 10.0
+
+
+class Loop(Protocol):
+    """A relay's loop with parts of its own."""
+
+    def run(self) -> None:
+        """Until stopped."""
+
+    def stop(self) -> None:
+        """End after the present batch; returns at once."""
+
+    def close(self) -> None:
+        """Let go of the parts, after the loop has ended."""
 
 
 class StandIn:
@@ -19,7 +34,7 @@ class StandIn:
 
     def __init__(
         self,
-        make: Callable[[], Relay],
+        make: Callable[[], Loop],
         relay_lives: Callable[[], bool],
         *,
         missing: float = 10.0,
@@ -30,7 +45,7 @@ class StandIn:
         self._missing = missing
         self._clock = clock
         self._seen = clock()
-        self._running: tuple[Relay, threading.Thread] | None = None
+        self._running: tuple[Loop, threading.Thread] | None = None
 
     @property
     def running(self) -> bool:
@@ -38,23 +53,36 @@ class StandIn:
         return self._running is not None
 
     def look(self) -> None:
-        """Start the loop once no relay has beaten for `missing` seconds; stop it when one is back."""
+        """Start the loop once no relay has been seen for `missing` seconds; end it when one is back."""
         if self._relay_lives():
             self._seen = self._clock()
-            self.stop()
+            # Not waited for: the caller is the beat, and a silent worker is taken for dead.
+            self._dismiss()
         elif self._running is None and self._clock() - self._seen >= self._missing:
-            relay = self._make()
-            thread = threading.Thread(target=relay.run, name="relay-stand-in", daemon=True)
-            self._running = (relay, thread)
+            loop = self._make()
+            thread = threading.Thread(target=_run, args=(loop,), name="relay-stand-in", daemon=True)
+            self._running = (loop, thread)
             thread.start()
             log.warning("relay_stand_in_started", missing_s=self._missing)
 
     def stop(self) -> None:
-        """End the loop, if it runs here."""
+        """End the loop, if it runs here, and wait for it."""
+        thread = self._dismiss()
+        if thread is not None:
+            thread.join(_LAST_BATCH)
+
+    def _dismiss(self) -> threading.Thread | None:
         if self._running is None:
-            return
-        relay, thread = self._running
+            return None
+        loop, thread = self._running
         self._running = None
-        relay.stop()
-        thread.join(10.0)
+        loop.stop()
+        return thread
+
+
+def _run(loop: Loop) -> None:
+    try:
+        loop.run()
+    finally:
+        loop.close()
         log.info("relay_stand_in_stopped")

@@ -257,6 +257,25 @@ def test_a_dead_workers_claims_are_rung_and_it_is_buried_once_its_last_claim_has
             assert connection.execute(workers.select(workers.workers.c.buried_at)).scalar_one() is not None
 
 
+def test_a_relay_that_has_just_started_lets_living_workers_beat_and_store_first(engine):
+    """It can't tell dead workers from those that could not beat because storage was away until now."""
+    worker = silent_worker(engine, 64)
+    made = keep_one(engine)
+    claim(engine, [wish(made)], worker)
+    change(engine, made, lease_until=-1.0)
+    with relay_of(engine, after_return=10.0, poll=0.05) as it:
+        loop = threading.Thread(target=it.relay.run)
+        loop.start()
+        try:
+            wait_until(lambda: it.relay.turns >= 3, 10, "three passes")
+            assert it.paper.ids == []
+            it.clock.now += 10.1
+            wait_until(lambda: it.paper.ids == [made], 10, "the bell")
+        finally:
+            it.relay.stop()
+            loop.join(10)
+
+
 def test_orphans_of_an_empty_queue_are_rung_in_many_batches_and_once_in_five_minutes(engine):
     made = [one.id for one in keep(engine, [new() for _ in range(12)])]
     for one in made:
