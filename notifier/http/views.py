@@ -78,7 +78,7 @@ def detailed(row: NotificationRow, attempts: list[dict[str, Any]]) -> dict[str, 
 def timeline(row: NotificationRow, attempts: list[dict[str, Any]]) -> list[dict[str, str]]:
     """What happened when, in order: ``[{at, event}]``."""
     events: list[tuple[datetime, str]] = [(row.created_at, "accepted")]
-    if row.send_at is not None:
+    if row.send_at is not None and (row.finished_at is None or row.finished_at >= row.send_at):
         events.append((row.send_at, "due"))
     for attempt in attempts:
         started = datetime.fromisoformat(attempt["started_at"])
@@ -86,9 +86,10 @@ def timeline(row: NotificationRow, attempts: list[dict[str, Any]]) -> list[dict[
         events += [(started, f"attempt {attempt['n']} started"), (ended, _ending(attempt))]
     if row.status is Status.SENDING and row.claimed_at is not None:
         events.append((row.claimed_at, f"attempt {row.attempt} started"))
-    if row.finished_at is not None:
-        events.append((row.finished_at, str(row.status)))
     events.sort(key=lambda event: event[0])
+    if row.finished_at is not None:
+        # Last by nature: an attempt's end is reckoned from its start, a few milliseconds off.
+        events.append((row.finished_at, str(row.status)))
     return [{"at": shown(at) or "", "event": event} for at, event in events]
 
 
@@ -101,11 +102,16 @@ def failure(row: DeadLetterRow) -> dict[str, Any]:
         **_lane(row.lane),
         "provider": row.provider,
         "attempts": row.attempts,
-        "last_attempt": row.last_attempt,
+        "last_attempt": _without_claim(row.last_attempt),
         "created_at": shown(row.created_at),
         "finished_at": shown(row.finished_at),
         "links": {"self": path_of(row.notification_id)},
     }
+
+
+def _without_claim(attempt: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The attempt without the id of its claim, which only fences our own writes."""
+    return attempt and {name: value for name, value in attempt.items() if name != "claim_id"}
 
 
 def _ending(attempt: dict[str, Any]) -> str:

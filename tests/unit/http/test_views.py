@@ -1,0 +1,69 @@
+"""What callers see of rows: in order, and nothing of our own bookkeeping."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from uuid import UUID
+
+from notifier.domain.lanes import Lane
+from notifier.domain.lifecycle import Status
+from notifier.http.views import failure, timeline
+
+MADE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def attempt(**more):
+    return {
+        "n": 1,
+        "provider": "smtp",
+        "started_at": (MADE + timedelta(seconds=1)).isoformat(),
+        "duration_ms": 10,
+        "outcome": "accepted",
+        "reason": None,
+        **more,
+    }
+
+
+def row(**more):
+    given = {"created_at": MADE, "send_at": None, "claimed_at": None, "finished_at": None, "attempt": 1}
+    return SimpleNamespace(**(given | {"status": Status.SENT} | more))
+
+
+def names(events):
+    return [event["event"] for event in events]
+
+
+def test_the_ending_stands_last_although_the_attempts_end_is_reckoned_a_little_later():
+    """An attempt's times are the database's, carried on by our own clock from before the claim."""
+    ended = row(finished_at=MADE + timedelta(seconds=1, milliseconds=8))
+    assert names(timeline(ended, [attempt()])) == [
+        "accepted",
+        "attempt 1 started",
+        "attempt 1 accepted",
+        "sent",
+    ]
+
+
+def test_what_ended_before_it_was_due_was_never_due():
+    due = MADE + timedelta(hours=1)
+    cancelled = row(status=Status.CANCELLED, send_at=due, finished_at=MADE + timedelta(seconds=5))
+    assert names(timeline(cancelled, [])) == ["accepted", "cancelled"]
+    waiting = row(status=Status.SCHEDULED, send_at=due)
+    assert names(timeline(waiting, [])) == ["accepted", "due"]
+
+
+def test_a_failure_shows_its_last_attempt_without_its_claim():
+    """The claim id fences outcomes; it is nobody's business, and too wide for JSON's numbers elsewhere."""
+    dead = SimpleNamespace(
+        notification_id=UUID(int=7),
+        status=Status.FAILED,
+        reason="poison",
+        lane=Lane.parse("email.high"),
+        provider="smtp",
+        attempts=1,
+        last_attempt=attempt(claim_id=2**62),
+        created_at=MADE,
+        finished_at=MADE,
+    )
+    assert failure(dead)["last_attempt"] == attempt()
+    dead.last_attempt = None
+    assert failure(dead)["last_attempt"] is None
