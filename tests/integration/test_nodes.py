@@ -180,6 +180,8 @@ def test_ctl_reaches_this_node_and_says_what_went_wrong(rabbitmq):
     """`ctl` gives rabbitmqctl's output, and its complaint as the error."""
     assert rabbitmq.ctl("eval", "node().").strip() == rabbitmq.name
     with pytest.raises(NodeError, match="delete_vhost"):
+        rabbitmq.ctl("delete_vhost", "never-made")
+    with pytest.raises(NodeError, match="no_such_vhost"):
         rabbitmq.delete_vhost("never-made")
 
 

@@ -19,7 +19,7 @@ HEAD = b"POST /v1/notifications HTTP/1.1\r\nHost: x\r\nContent-Type: application
 @pytest.fixture
 def config():
     """Deadlines short enough to wait for."""
-    return dataclasses.replace(CONFIG, header_deadline=0.4, body_deadline=0.4, connections=20)
+    return dataclasses.replace(CONFIG, header_deadline=1.5, body_deadline=1.5, connections=20)
 
 
 def parts(answer):
