@@ -117,15 +117,19 @@ class _Supervisor:
         self._be_child()
 
     def _be_child(self) -> None:
+        from notifier.telemetry.logs import get_logger
         from notifier.telemetry.parents import end_with_parent
 
-        code = 1
+        log, code = get_logger("notifier.serve"), 1
         try:
             end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
             _serve(self._settings, self._sock)
             code = 0
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else 1
+        except Exception:
+            # Nobody else would say why: `os._exit` leaves without a word.
+            log.exception("http_process_failed")
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

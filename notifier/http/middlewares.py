@@ -44,7 +44,7 @@ async def follow(request: web.Request, handler: Handler) -> web.StreamResponse:
             status=answer.status,
             duration_ms=round((time.perf_counter() - began) * 1000, 2),
             tenant=caller.tenant if caller else None,
-            api_key=caller.key_id if caller else None,
+            key_id=caller.key_id if caller else None,
         )
     return answer
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.storage.engine import reading, writing
@@ -116,11 +116,3 @@ def read_gauges(engine: Engine) -> dict[str, int]:
     """Every figure, by name."""
     with reading(engine) as connection:
         return {row.name: int(row.value) for row in connection.execute(select(gauges))}
-
-
-def mark_stopped(engine: Engine, worker: UUID) -> None:
-    """The process leaves in order and holds nothing any more."""
-    with writing(engine) as connection:
-        connection.execute(
-            update(workers).where(workers.c.id == worker).values(stopped=True, beat_at=db_now())
-        )

@@ -222,7 +222,7 @@ def test_a_beat_says_who_lives_and_what_it_holds(engine):
     assert found.beat_age < timedelta(seconds=5)
     assert workers.any_living(engine, 5, "worker")
     assert not workers.any_living(engine, 5, "relay")
-    workers.mark_stopped(engine, worker)
+    beat(engine, worker, stopped=True)
     assert not workers.any_living(engine, 5, "worker")
     assert workers.living(engine, 5) == []
 

@@ -11,6 +11,7 @@ import structlog
 from notifier.domain.keys import key_id_of, new_key
 from notifier.domain.lifecycle import Mode
 from notifier.storage import api_keys
+from notifier.telemetry.redaction import redact
 from tests.acceptance.http.conftest import CONFIG
 from tests.acceptance.http.test_sending import body
 
@@ -229,3 +230,4 @@ async def test_each_request_is_logged_once_with_its_template(door):
     (event,) = [line for line in logs if line["event"] == "http_request"]
     assert event["route"] == "/v1/notifications/{id}"
     assert (event["method"], event["status"], event["tenant"]) == ("GET", 422, "acme")
+    assert key_id_of(door.key) == redact(dict(event))["key_id"], "an id, not a secret: it is told"
