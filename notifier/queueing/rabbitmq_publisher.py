@@ -13,8 +13,9 @@ from concurrent.futures import Future
 from notifier.domain.lanes import Lane
 from notifier.queueing.messages import QueueMessage
 from notifier.queueing.rabbitmq_confirms import Group
+from notifier.queueing.rabbitmq_options import PublisherOptions
 from notifier.queueing.rabbitmq_parameters import parameters
-from notifier.queueing.rabbitmq_publishing import Act, PublisherOptions, PublisherThread
+from notifier.queueing.rabbitmq_publishing import Act, PublisherThread
 from notifier.queueing.rabbitmq_topology import Topology
 
 

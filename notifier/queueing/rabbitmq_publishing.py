@@ -9,9 +9,8 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
 import pika
@@ -22,8 +21,9 @@ from pika.channel import Channel
 
 from notifier.queueing.rabbitmq_confirms import Confirms, Group
 from notifier.queueing.rabbitmq_link import Link, LinkLost
+from notifier.queueing.rabbitmq_options import PublisherOptions
 from notifier.queueing.rabbitmq_parameters import shuffled
-from notifier.queueing.rabbitmq_topology import QueueMismatch, Topology, declare
+from notifier.queueing.rabbitmq_topology import QueueMismatch, declare
 
 log = structlog.get_logger(__name__)
 
@@ -34,18 +34,6 @@ _PERSISTENT = pika.BasicProperties(delivery_mode=2, content_type="application/js
 
 #: Something to do with the connection, in the publisher's thread.
 Act = Callable[[Link], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherOptions:
-    """Whom to publish to and within which bounds (seconds; messages in flight; messages waiting)."""
-
-    candidates: Sequence[pika.ConnectionParameters]
-    queue_names: Sequence[str]
-    topology: Topology
-    confirm_seconds: float
-    window: int
-    limit: int
 
 
 class PublisherThread(threading.Thread):
