@@ -139,6 +139,9 @@ def _taking(row_id: Any, claim_id: Any, provider: Any) -> ReturningUpdate[Any]:
             claimed_at=db_now(),
             # NULL stays NULL for a plain claim (and the update heap-only); a row that was due is so no more.
             next_attempt_at=None,
+            # The same for a queued row. A retry that a second bell claims before the relay has queued it gets
+            # its moment here: whoever seeks lost claims goes by it.
+            queued_at=func.coalesce(_table.queued_at, db_now()),
             claimed_provider=func.coalesce(_table.provider, provider),
             owner=bindparam("owner", type_=Id),
             lease_until=db_now_plus(bindparam("lease", type_=Float())),

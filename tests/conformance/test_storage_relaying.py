@@ -146,6 +146,15 @@ def test_a_claim_lost_by_a_living_worker_is_rung_two_leases_after_its_own(engine
     assert on(engine, relaying.ring_lost, EMAIL_HIGH, 10, 60, AGAIN) == []
 
 
+def test_a_retry_claimed_before_the_relay_queued_it_is_found_when_it_is_lost(engine):
+    """A second bell may claim what is due before the relay has rung for it: it has no `queued_at` yet."""
+    early = keep_one(engine)
+    change(engine, early, queued_at=None, next_attempt_at=-1.0)
+    claim_one(engine, early)
+    change(engine, early, lease_until=-121.0)
+    assert ids(on(engine, relaying.ring_lost, EMAIL_HIGH, 10, 60, AGAIN)) == {early}
+
+
 # orphans
 
 
