@@ -60,8 +60,12 @@ class Load(threading.Thread):
 
     async def _one(self, session: aiohttp.ClientSession, number: int) -> None:
         began = time.monotonic()
-        async with session.post(self._url, json=email(number)) as answer:
-            found = await answer.json(content_type=None)
+        try:
+            async with session.post(self._url, json=email(number)) as answer:
+                found = await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self.wrong.append(repr(error))
+            return
         self.slowest = max(self.slowest, time.monotonic() - began)
         self.answers[answer.status] += 1
         if answer.status == 202:
