@@ -41,6 +41,7 @@ def make_broker(settings: Settings, middleware: list[dramatiq.Middleware] | None
         queue_type=cast("QueueType", settings.queue_type),
         delivery_limit=settings.delivery_limit,
         confirm_seconds=settings.publish_confirm_seconds,
+        ca_file=settings.broker_ca_file,
         middleware=middleware or [],
     )
     return BrokerParts(

@@ -85,8 +85,3 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.HELD: frozenset({Status.SENT, Status.QUEUED, Status.FAILED}),
     Status.SENT: frozenset({Status.DELIVERED, Status.UNDELIVERED}),
 }
-
-
-def may_move(old: Status, new: Status) -> bool:
-    """Whether `new` may follow `old`."""
-    return new in MOVES.get(old, frozenset())

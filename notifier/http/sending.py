@@ -6,23 +6,27 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import structlog
 from aiohttp import web
 
 from notifier.domain.errors import InvalidFields
 from notifier.domain.notification import NewNotification
+from notifier.domain.recipients import EmailAddress
 from notifier.http import jsontext, views
 from notifier.http.answers import encoded, json_answer, raw_answer
 from notifier.http.body import read_json
 from notifier.http.checking import Errors, check_shape
 from notifier.http.compose import Asked, compose
 from notifier.http.headers import idempotency_key_of
-from notifier.http.parts import CALLER, CONFIG, PARTS, asked_by, enter
+from notifier.http.parts import CALLER, CONFIG, PARTS, REQUEST_ID, asked_by, enter
 from notifier.http.queries import flag, read_query
 from notifier.http.replays import earlier_answer
 from notifier.http.schemas import SendRequest
 from notifier.http.times import shown
 from notifier.intake.accept import Kept, Submission
 from notifier.storage.accepting import Stored
+
+log = structlog.get_logger()
 
 ROUTE = "POST /v1/notifications"
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -59,6 +63,15 @@ async def create(request: web.Request) -> web.Response:
     return answer_to(await keep(request, ROUTE, [notification], (key, digest), respond))
 
 
+def _flag_look_alikes(request: web.Request, notifications: Sequence[NewNotification]) -> None:
+    """An address that mixes alphabets is kept, for it may be right; it is worth a second look."""
+    mixed = sum(
+        isinstance(new.recipient, EmailAddress) and new.recipient.mixed_script for new in notifications
+    )
+    if mixed:
+        log.warning("recipients_mix_scripts", notifications=mixed, request_id=request[REQUEST_ID])
+
+
 async def keep(
     request: web.Request,
     route: str,
@@ -67,6 +80,7 @@ async def keep(
     respond: Callable[[Sequence[Stored]], bytes],
 ) -> Kept:
     """Have them kept together; `named` is the Idempotency-Key with the request's digest."""
+    _flag_look_alikes(request, notifications)
     caller = request[CALLER]
     submission = Submission(
         notifications=notifications,

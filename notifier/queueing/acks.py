@@ -24,11 +24,6 @@ class AckLedger:
         self._floor = 0
         self._above: set[int] = set()
 
-    @property
-    def floor(self) -> int:
-        """Every delivery up to this tag is settled."""
-        return self._floor
-
     def ack(self, tags: Iterable[int]) -> list[tuple[int, bool]]:
         """The ``(tag, multiple)`` acks that end the newly settled `tags`, in the order to write them."""
         fresh = sorted(tags)

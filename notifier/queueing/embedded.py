@@ -122,13 +122,19 @@ class EmbeddedBroker(dramatiq.Broker):
         """The last dead letters of a queue."""
         return list(self._all[queue_name].dead)
 
-    def take_dead(self, limit: int) -> list[bytes]:
-        """Remove up to `limit` dead letters and return them."""
-        taken: list[bytes] = []
-        for queue in self._all.values():
-            while queue.dead and len(taken) < limit:
-                taken.append(queue.dead.popleft())
-        return taken
+    def drain_dead(self, use: Callable[[list[bytes]], None], limit: int) -> int:
+        """Give `use` up to `limit` dead letters and remove them once it has returned; says how many."""
+        taken = {queue: list(queue.dead)[:limit] for queue in self._all.values()}
+        bodies = [body for of_queue in taken.values() for body in of_queue][:limit]
+        if not bodies:
+            return 0
+        use(bodies)
+        left = len(bodies)
+        for queue, of_queue in taken.items():
+            for _ in of_queue[:left]:
+                queue.dead.popleft()
+            left -= min(left, len(of_queue))
+        return len(bodies)
 
     def get_queue_message_counts(self, queue_name: str) -> tuple[int, int, int]:
         """Ready messages in a queue, in its delay queue (none), and its dead letters so far."""

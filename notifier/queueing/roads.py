@@ -45,8 +45,10 @@ class EmbeddedRoad:
 
     def drain_dead(self, ring: Ring, limit: int) -> int:
         """See `Road`."""
-        bodies = self._broker.take_dead(limit)
-        ids = [found for body in bodies if (found := peek_id(body)) is not None]
-        if ids:
-            ring(ids)
-        return len(bodies)
+
+        def use(bodies: list[bytes]) -> None:
+            ids = [found for body in bodies if (found := peek_id(body)) is not None]
+            if ids:
+                ring(ids)
+
+        return self._broker.drain_dead(use, limit)

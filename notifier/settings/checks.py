@@ -1,5 +1,9 @@
-"""What must hold between settings: the order of timeouts, and what production refuses. All pure."""
+"""What must hold between settings: the order of timeouts, and what production refuses.
 
+Pure, but for the look whether a named file is there.
+"""
+
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +27,7 @@ def clashes(settings: Settings) -> list[Clash]:
         *_timeouts(settings),
         *_waits(settings),
         *_limits(settings),
+        *_files(settings),
         *_providers(settings),
         *_production(settings),
     ]
@@ -71,6 +76,12 @@ def _providers(settings: Settings) -> Iterator[Clash]:
                     f"?timeout= must be at most {longest:g} seconds, so that drain and lease outlast the call"
                 )
                 yield Clash((name, "drain_seconds", "lease_seconds"), allowed)
+
+
+def _files(settings: Settings) -> Iterator[Clash]:
+    name = "broker_ca_file"
+    if settings.broker_ca_file and not os.access(settings.broker_ca_file, os.R_OK):
+        yield Clash((name,), "must name a file that can be read")
 
 
 def _limits(settings: Settings) -> Iterator[Clash]:

@@ -42,6 +42,10 @@ class Settings:
     #: The broker's URL: embedded:// lives in one process (notifier dev); or amqp://…, amqps://…, several nodes
     #: of one cluster separated by ;. Secret: NOTIFIER_BROKER_URL_FILE names a file that holds it instead.
     broker_url: str = setting("embedded://", broker())
+    #: File with the certificates of the authority that signed an amqps:// broker's; empty: the system's authorities.
+    broker_ca_file: str | None = setting(
+        None, matching(r"[^\x00-\x1f]{1,4096}", "the path of a file of certificates (PEM)", optional=True)
+    )
     #: What the queues' names begin with: <prefix>.<channel>.<priority>. A new prefix is a new set of queues,
     #: which is the only way to change what a RabbitMQ queue was declared with.
     queue_prefix: str = setting(
@@ -207,11 +211,6 @@ class Settings:
         if any(map(is_smtp, self.email_providers)):
             counts["smtp_timeout_seconds"] = self.smtp_timeout_seconds
         return counts
-
-    @property
-    def longest_call_seconds(self) -> float:
-        """The longest a provider call may take: T in the order of timeouts."""
-        return max(self.timeouts_in_use.values())
 
     def require_servers(self, command: str) -> None:
         """Raise `SettingsError` if `command` is several processes and the broker lives in only one."""

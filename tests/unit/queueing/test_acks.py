@@ -71,7 +71,7 @@ def test_the_floor_rises_over_all_that_is_settled(order, cuts):
     bounds = sorted({0, *cuts, len(order)})
     for start, end in itertools.pairwise(bounds):
         ledger.ack(order[start:end])
-    assert ledger.floor == 29
+    assert ledger._floor == 29
     assert not ledger._above
 
 
