@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     Float,
     Text,
@@ -31,6 +32,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import OnUncertain, Status
 from notifier.storage.groups import Group
+from notifier.storage.locking import locked_rows
 from notifier.storage.tables import notifications, workers
 from notifier.storage.types import Id, db_now, db_now_plus
 
@@ -110,20 +112,17 @@ def claim_plain(connection: Connection, wanted: Sequence[Wanted], owner: UUID, l
 
 @lru_cache
 def _claim(dialect: str) -> ReturningUpdate[Any]:
-    given = _WANTED.rows(dialect)
-    same_lane = and_(_table.channel == given.c.channel, _table.priority == given.c.priority)
+    locked = locked_rows(dialect, _WANTED.rows(dialect), _claimable).cte("locked")
+    return _taking(locked.c.row_id, locked.c.claim_id, locked.c.provider)
+
+
+def _claimable(wanted: Any) -> ColumnElement[bool]:
+    """Queued and due in the lane the message names, or claimed by this very claim."""
+    same_lane = and_(_table.channel == wanted.channel, _table.priority == wanted.priority)
     due = or_(_table.next_attempt_at.is_(None), _table.next_attempt_at <= db_now())
     fresh = and_(_table.status == Status.QUEUED, due)
-    ours = and_(_table.status == Status.SENDING, _table.claim_id == given.c.claim_id)
-    locked = (
-        select(_table.id, given.c.claim_id.label("new_claim"), given.c.provider)
-        .join_from(given, notifications, _table.id == given.c.id)
-        .where(_table.finished_at.is_(None), same_lane, or_(fresh, ours))
-        .order_by(_table.id)
-        .with_for_update(of=notifications)
-        .cte("locked")
-    )
-    return _taking(locked.c.id, locked.c.new_claim, locked.c.provider)
+    ours = and_(_table.status == Status.SENDING, _table.claim_id == wanted.claim_id)
+    return and_(same_lane, or_(fresh, ours))
 
 
 def _taking(row_id: Any, claim_id: Any, provider: Any) -> ReturningUpdate[Any]:
@@ -191,7 +190,7 @@ def abandoned(connection: Connection, wanted: Wanted, beat_fresh: float) -> Any 
             _table.owner, _table.on_uncertain, _table.claims_unended, _table.uncertain_count,
             _table.last_attempt, _table.claimed_provider, _table.expires_at,
         )
-        .where(_table.id == wanted.id, _table.finished_at.is_(None), _table.status == Status.SENDING)
+        .where(_table.id == wanted.id, _table.status == Status.SENDING)
         .where(_table.channel == wanted.lane.channel, _table.priority == wanted.lane.priority)
         .where(_table.lease_until <= db_now())
         .with_for_update()

@@ -7,7 +7,19 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text, and_, case, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    and_,
+    case,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -15,6 +27,7 @@ from notifier.domain.lifecycle import FINAL, Status
 from notifier.storage import attempts as kept_attempts
 from notifier.storage.dead_letters import bury
 from notifier.storage.groups import Group
+from notifier.storage.locking import locked_rows
 from notifier.storage.tables import attempts, notifications
 from notifier.storage.types import Id, Json, UtcTime, db_now
 
@@ -95,41 +108,36 @@ def _bury(connection: Connection, records: Sequence[Record]) -> None:
 @lru_cache
 def _move(dialect: str) -> Any:
     """The attempt in the row goes to `attempts`, for another follows it; moving it twice changes nothing."""
-    given = _RECORD.rows(dialect)
-    source = (
-        select(
-            _table.id,
-            _table.last_attempt["n"].as_integer(),
-            func.coalesce(_table.last_attempt["claim_id"].as_integer(), 0)
-            if dialect == "sqlite"
-            else func.coalesce(_table.last_attempt["claim_id"].as_string().cast(BigInteger), 0),
-            _table.tenant,
-            _table.last_attempt,
-        )
-        .join_from(notifications, given, _table.id == given.c.id)
-        .where(_table.claim_id == given.c.claim_id, _table.status == Status.SENDING)
-        .where(_table.last_attempt.is_not(None))
-        # Locked here, in order, so that no takeover moves the same attempt meanwhile.
-        .order_by(_table.id)
-        .with_for_update(of=notifications)
-    )
+    claim = _table.last_attempt["claim_id"]
+    former_claim = claim.as_integer() if dialect == "sqlite" else claim.as_string().cast(BigInteger)
+    former = [
+        _table.last_attempt["n"].as_integer().label("former_n"),
+        func.coalesce(former_claim, 0).label("former_claim"),
+        _table.tenant.label("former_tenant"),
+        _table.last_attempt.label("former"),
+    ]
+    # Locked here, in order, so that no takeover moves the same attempt meanwhile.
+    held = locked_rows(dialect, _RECORD.rows(dialect), _has_former, former).subquery("held")
+    # SQLite's grammar takes "ON CONFLICT" after a SELECT only behind a WHERE.
+    source = select(
+        held.c.row_id, held.c.former_n, held.c.former_claim, held.c.former_tenant, held.c.former
+    ).where(held.c.row_id.is_not(None))
     columns = ["notification_id", "n", "claim_id", "tenant", "attempt"]
     maker = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return maker(attempts).from_select(columns, source, include_defaults=False).on_conflict_do_nothing()
 
 
+def _is_claimed(given: Any) -> ColumnElement[bool]:
+    return and_(_table.claim_id == given.claim_id, _table.status == Status.SENDING)
+
+
+def _has_former(given: Any) -> ColumnElement[bool]:
+    return and_(_is_claimed(given), _table.last_attempt.is_not(None))
+
+
 @lru_cache
 def _store(dialect: str) -> ReturningUpdate[Any]:
-    given = _RECORD.rows(dialect)
-    locked = (
-        select(_table.id.label("row_id"), given)
-        .join_from(given, notifications, _table.id == given.c.id)
-        .where(_table.claim_id == given.c.claim_id, _table.status == Status.SENDING)
-        .order_by(_table.id)
-        .with_for_update(of=notifications)
-        .cte("locked")
-    )
-    new = locked.c
+    new = locked_rows(dialect, _RECORD.rows(dialect), _is_claimed).cte("locked").c
     last_reason = _table.last_attempt["reason"].as_string()
     return (
         update(notifications)

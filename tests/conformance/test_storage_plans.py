@@ -195,3 +195,22 @@ def test_a_lookup_by_a_far_id_is_one_index_scan(full):
         notifications.get(full, TENANT, uuid7(now))
     ((_, plan),) = plans(full, sent)
     assert "Index Scan" in plan
+
+
+def test_claims_and_records_go_by_the_primary_key_whatever_the_statistics_say(postgres_url, tmp_path):
+    """A burst into a table that the statistics call empty: no group may walk the backlog to find its rows.
+
+    Measured before this was forced: 220 ms instead of 3 for 32 claims among 10,000 rows.
+    """
+    migrate(postgres_url, tmp_path)
+    with engine_at(postgres_url) as engine:
+        with writing(engine) as connection:
+            connection.execute(text(_FILL), {"rows": 10_000})
+        with caught(engine) as sent:
+            record(engine)
+        relevant = [one for one in sent if "LATERAL" in one[0]]
+        assert len(relevant) == 3, "the claim, the move of former attempts, the record"
+        for statement, plan in plans(engine, relevant):
+            assert "notifications_default_pkey" in plan, statement
+            assert "Bitmap" not in plan, f"{statement}\n{plan}"
+            assert "Seq Scan on notifications" not in plan, f"{statement}\n{plan}"
