@@ -6,6 +6,7 @@ from typing import Any
 
 from notifier.domain.errors import FieldError
 from notifier.domain.lanes import Channel
+from notifier.domain.links import has_script_link
 from notifier.domain.notification import Content
 from notifier.domain.options import check_options
 from notifier.domain.segments import MAX_SEGMENTS, count_segments
@@ -76,6 +77,8 @@ def _email(content: Content, _options: dict[str, Any]) -> Iterator[FieldError]:
         yield from _one_line("/subject", content.subject, MAX_SUBJECT)
     if content.text is None and content.html is None:
         yield FieldError("/text", "required", "an e-mail needs text, html or both")
+    if content.html is not None and has_script_link(content.html):
+        yield FieldError("/html", "script_link", "must not have a javascript:, vbscript: or data: link")
 
 
 def _sms(content: Content, _options: dict[str, Any]) -> Iterator[FieldError]:

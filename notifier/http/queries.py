@@ -9,6 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from notifier.domain.errors import FieldError, InvalidFields, InvalidInput
+from notifier.domain.texts import is_storable
 from notifier.http.problems import shorten
 from notifier.http.times import parse_moment
 
@@ -16,6 +17,8 @@ Parser = Callable[[str], Any]
 MAX_PAGE, DEFAULT_PAGE = 250, 50
 MAX_TEXT = 255
 BATCH_PREFIX = "bat_"
+#: What stands for percent-encoded bytes that are no UTF-8: such a text would search for something else.
+_UNREADABLE = "\ufffd"
 
 
 def read_query(request: web.Request, known: Mapping[str, Parser]) -> dict[str, Any]:
@@ -61,8 +64,10 @@ def page_size(text: str) -> int:
 
 def text_value(text: str) -> str:
     """Any short text that storage can hold."""
-    if not 1 <= len(text) <= MAX_TEXT or "\x00" in text or not _is_unicode(text):
+    if not 1 <= len(text) <= MAX_TEXT:
         raise InvalidInput("length", f"must be 1 to {MAX_TEXT} characters")
+    if _UNREADABLE in text or not is_storable(text):
+        raise InvalidInput("invalid_text", "must be percent-encoded UTF-8 without NUL")
     return text
 
 
@@ -98,7 +103,3 @@ def batch_id(text: str) -> UUID:
     if found is None or text != f"{BATCH_PREFIX}{found}":
         raise InvalidInput("not_allowed", f"must be {BATCH_PREFIX} and a UUID")
     return found
-
-
-def _is_unicode(text: str) -> bool:
-    return all(not 0xD800 <= ord(character) <= 0xDFFF for character in text)  # noqa: PLR2004 - surrogates
