@@ -118,7 +118,12 @@ def make_back(
     said = new_beat("worker", lanes, owner)
     beats = Beats(
         records,
-        lambda: replace(said, begun=begun.named(), oldest_started=begun.take_started()),
+        lambda: replace(
+            said,
+            begun=begun.named(),
+            oldest_started=begun.take_started(),
+            report={"stage": scheduling.stage, "census": scheduling.census()},
+        ),
         every=settings.beat_seconds,
         after=stand_in.look,
     )

@@ -81,10 +81,27 @@ def _processes(engine: Engine, settings: Settings) -> Iterator[Finding]:
     counted = Counter(process.role for process in found)
     starts = "notifier dev" if settings.embedded else "notifier work"
     for role, without in (("worker", "nothing is sent"), ("relay", "no retry or send_at comes due")):
-        if counted[role]:
-            yield ok(f"{role}s", f"{counted[role]} beating")
-        else:
+        missing = [said for process in found if process.role == role and (said := _missing(process))]
+        if not counted[role]:
             yield warning(f"{role}s", f"none is beating: {without}", f"run: {starts}")
+        elif missing:
+            detail = f"{counted[role]} beating; {'; '.join(missing)}"
+            yield warning(f"{role}s", detail, "restart it: a thread that ended is not replaced")
+        else:
+            yield ok(f"{role}s", f"{counted[role]} beating")
+
+
+def _missing(process: workers.Process) -> str:
+    """What a running worker's last beat misses of the threads and consumers it should have; mostly nothing."""
+    census = process.report.get("census", {})
+    short = [
+        f"{census.get(f'{what}_alive', 0)} of {census[what]} {what}"
+        for what in ("threads", "consumers")
+        if census.get(f"{what}_alive", 0) < census.get(what, 0)
+    ]
+    if not short or process.report.get("stage") != "running":
+        return ""
+    return f"process {process.pid} on {process.host} has {' and '.join(short)}"
 
 
 def _owed(engine: Engine) -> Iterator[Finding]:

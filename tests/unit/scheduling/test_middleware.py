@@ -65,6 +65,40 @@ def test_a_worker_that_takes_from_elsewhere_does_not_start(tamperer):
         broker.close()
 
 
+def test_the_census_tells_a_thread_and_a_consumer_that_ended():
+    """Dramatiq replaces neither. (The stub broker has a delay queue beside the queue: two consumers.)"""
+    scheduling = LaneScheduling(lambda _: Grant("console"), threads=3)
+    broker, _, _, worker = started(scheduling)
+    none = {"threads": 3, "threads_alive": 0, "consumers": 0, "consumers_alive": 0}
+    assert (scheduling.stage, scheduling.census()) == ("starting", none)
+    worker.start()
+    try:
+        full = {"threads": 3, "threads_alive": 3, "consumers": 2, "consumers_alive": 2}
+        assert (scheduling.stage, scheduling.census()) == ("running", full)
+        for one in (worker.workers[0], worker.consumers["email"]):
+            one.stop()
+            one.join(20)
+        assert scheduling.census() == full | {"threads_alive": 2, "consumers_alive": 1}
+    finally:
+        worker.stop()
+        broker.close()
+    assert scheduling.stage == "stopping"
+    assert scheduling.census()["threads_alive"] == 0
+
+
+def test_the_census_counts_only_the_queues_the_worker_was_given():
+    scheduling = LaneScheduling(lambda _: Grant("console"), threads=1)
+    broker, _, _, _ = started(scheduling)
+    broker.declare_queue("sms")
+    worker = dramatiq.Worker(broker, queues={"email"}, worker_timeout=50)
+    worker.start()
+    try:
+        assert (scheduling.census()["consumers"], scheduling.census()["consumers_alive"]) == (2, 2)
+    finally:
+        worker.stop()
+        broker.close()
+
+
 def test_a_shutdown_starts_nothing_more():
     queue = LaneScheduling(lambda _: Grant("console"), threads=1, prefetch=7)
     _, _, _, worker = started(queue)
