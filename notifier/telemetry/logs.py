@@ -2,11 +2,13 @@
 
 Events of structlog and records of the standard library (dramatiq, pika, aiohttp, alembic) take the same
 way: context, level, time, redaction, renderer, one handler. A failed write never reaches the caller.
+An error carries an `event_id` of its own, so that a person can name that very line.
 """
 
 import logging
 import re
 import sys
+import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from json import JSONEncoder
@@ -35,6 +37,7 @@ _QUIET = {
 }
 # C0 and C1 controls, DEL, and what some terminals take for an end of line.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ERRORS = frozenset({"error", "critical"})
 _json = JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 
 
@@ -63,6 +66,8 @@ class _Lines(logging.Handler):
 
     def put(self, event: _Event) -> None:
         """Render the event and write its line."""
+        if event.get("level") in _ERRORS and not event.get("event_id"):
+            event["event_id"] = uuid.uuid4().hex
         structlog.processors.format_exc_info(None, "", event)
         line = self._render(_ordered(redact(event))) + "\n"
         self.acquire()

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -80,6 +81,39 @@ def test_records_of_libraries_take_the_same_way():
         "warning",
         "dramatiq.worker",
     )
+
+
+def test_every_error_has_an_event_id_of_its_own():
+    """Ours and every library's, at error and critical (where Dramatiq reports a consumer's end), and no other."""
+    stream = set_up()
+    for one in (log, std, logging.getLogger("dramatiq.worker.ConsumerThread(email)")):
+        one.error("lost")
+        one.critical("lost")
+        try:
+            fail()
+        except ValueError:
+            one.exception("lost")
+        one.warning("kept")
+        one.info("kept")
+    told = events(stream)
+    ids = [event["event_id"] for event in told if event["event"] == "lost"]
+    assert len(ids) == 9
+    assert len(set(ids)) == 9
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+    assert not [event for event in told if event["event"] == "kept" and "event_id" in event]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_an_event_id_that_an_error_has_already_stays(log_format):
+    """The id that a caller was told is the one to search for; the console shows it too."""
+    stream = set_up(log_format)
+    log.error("failed", event_id="0f" * 16)
+    structlog.contextvars.bind_contextvars(event_id="1e" * 16)
+    std.critical("failed")
+    first, second = stream.getvalue().splitlines()
+    assert "0f" * 16 in first
+    assert "1e" * 16 in second
+    assert stream.getvalue().count("event_id") == 2
 
 
 def test_a_second_configuration_replaces_the_first_and_dramatiqs_handler():
