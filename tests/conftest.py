@@ -1,9 +1,31 @@
 """Private servers for the tests: started once, at the first test that asks; a fresh corner for each test."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from tests.nodes.postgres import PostgresNode
 from tests.nodes.rabbitmq import RabbitmqNode
+from tests.storms.kit import form, summary
+
+
+def pytest_configure(config):
+    """One seed for the run: the processes that share its tests inherit it."""
+    os.environ["NOTIFIER_STORM_SEED"] = str(form.SEED)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The counts of every storm's case, and the seed that repeats them."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind)]
+    cases = summary.recorded(one for one in reports if one.when == "call")
+    if cases:
+        name = "full" if form.FULL else "short"
+        terminalreporter.section(f"storms, {name} form, seed {form.SEED}")
+        for line in summary.table(cases):
+            terminalreporter.write_line(line)
+        path = Path(terminalreporter.config.rootpath) / "build" / "storm.json"
+        summary.write(cases, path, form=name, seed=form.SEED)
 
 
 @pytest.fixture(scope="session")
