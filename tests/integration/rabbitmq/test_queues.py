@@ -226,7 +226,7 @@ def test_nobody_there(make_publisher, make_broker, prefix):
     begun = time.monotonic()
     for _ in range(100):
         refusal(publisher)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10  # not one of the hundred waited for its own deadline
     broker = make_broker(nobody)
     with pytest.raises(ConnectionClosed):
         broker.consume(LANE.queue(prefix))
@@ -247,11 +247,11 @@ def test_waiting_is_bounded_in_time_and_memory(make_publisher):
         assert "too many" in str(over.exception(0))
         for future in waiting:
             assert isinstance(future.exception(10), NotConfirmed)
-        assert 0.9 < time.monotonic() - begun < 3
+        assert 0.9 < time.monotonic() - begun < 8
         assert not publisher.connected
         begun = time.monotonic()
         publisher.close()
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 15
 
 
 def test_the_next_host_is_taken(url, make_publisher, make_broker, prefix):
