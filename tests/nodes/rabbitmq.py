@@ -15,6 +15,7 @@ from tests.nodes import binaries
 from tests.nodes.epmd import Epmd
 from tests.nodes.ports import free_port
 from tests.nodes.process import NodeError, ServerProcess, require_free
+from tests.nodes.rabbitmq_faults import RabbitmqFaults
 from tests.nodes.rabbitmq_settings import RabbitmqSettings
 from tests.nodes.waiting import wait_until
 
@@ -24,12 +25,13 @@ _AMQP_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, 4.2.2
 _METHOD_FRAME = b"\x01"
 
 
-class RabbitmqNode:
+class RabbitmqNode(RabbitmqFaults):
     """One server on 127.0.0.1; `url` is its AMQP address.
 
     Without `folder` a temporary one is made, and removed by `stop()`; a given folder is kept, and what
     it holds is used again. For a cluster give the nodes different names, one cookie and one `epmd`
-    (which the caller then stops). `detached`: the server outlives this process.
+    (which the caller then stops), and for a cluster that joins by itself each the names of all its
+    nodes as `joins`: see `cluster.py`. `detached`: the server outlives this process.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class RabbitmqNode:
         password: str = "guest",
         cookie: str | None = None,
         epmd: Epmd | None = None,
+        joins: tuple[str, ...] = (),
         detached: bool = False,
     ) -> None:
         self._owned = folder is None
+        self._frozen = False
         self.folder = folder or Path(tempfile.mkdtemp(prefix="notifier-rabbitmq-"))
         self.name = f"{name}@localhost"
         self.port = port or free_port()
@@ -59,6 +63,7 @@ class RabbitmqNode:
             user=user,
             password=password,
             cookie=cookie or secrets.token_hex(16),
+            joins=joins,
         )
         self._process = ServerProcess(
             command=[binaries.find("rabbitmq-server")],
@@ -84,6 +89,11 @@ class RabbitmqNode:
         """Whether the server process lives (frozen or not)."""
         return self._process.running
 
+    @property
+    def lives(self) -> bool:
+        """Whether it runs and is not frozen."""
+        return self.running and not self._frozen
+
     def vhost_url(self, vhost: str) -> str:
         """The AMQP URL of one virtual host, its name already percent-encoded."""
         return f"amqp://{self._user}:{self._password}@127.0.0.1:{self.port}/{vhost}"
@@ -94,6 +104,7 @@ class RabbitmqNode:
         if self._owns_epmd:
             self.epmd.start()
         self._settings.write()
+        self._frozen = False
         self._process.start()
         try:
             self._process.wait_ready(self.answers, _READY_SECONDS)
@@ -120,11 +131,13 @@ class RabbitmqNode:
 
     def freeze(self) -> None:
         """Stop it in its tracks: connections stay open and nothing answers."""
+        self._frozen = True
         self._process.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let a frozen server run on."""
         self._process.send(signal.SIGCONT)
+        self._frozen = False
 
     def ctl(self, *arguments: str) -> str:
         """What `rabbitmqctl` with these arguments prints; `NodeError` with its complaint."""
@@ -141,24 +154,14 @@ class RabbitmqNode:
             raise NodeError(f"rabbitmqctl {arguments[0]} failed\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def wait_for_queue_on_disk(self, queue: str, timeout: float = 10) -> None:
-        """Return when a newly declared quorum queue would survive `kill()`.
-
-        RabbitMQ 3.10 answers the declaration before its register of quorum queues reaches the disk
-        (up to about a second later). Killed in between, it forgets the queue's log: the queue comes
-        back empty and, on a single node, without a leader for ever.
-        """
-        entry = f"_{queue}".encode()  # the register's name is the virtual host, an underscore, the queue
-        registers = self.folder.glob("mnesia/*/quorum/*/names.dets")
-        register = next(registers, None)
-        if register is None:
-            raise NodeError("this RabbitMQ keeps its register of quorum queues elsewhere")
-        wait_until(lambda: entry in register.read_bytes(), timeout, f"{queue} to be on disk")
+    def wait_for_queue_on_disk(self, queue: str, timeout: float = 10, vhost: str = "") -> None:
+        """Return when a newly declared quorum queue would survive `kill()`: see `has_on_disk`."""
+        wait_until(lambda: self.has_on_disk([queue], vhost), timeout, f"{queue} to be on disk")
 
     def create_vhost(self, vhost: str) -> None:
         """Make a virtual host where our user may do everything."""
         all_of_it = '<<".*">>, <<".*">>, <<".*">>'
-        self._evaluate(
+        self.evaluate(
             f'rabbit_vhost:add(<<"{vhost}">>, <<"{self._user}">>), '
             f"rabbit_auth_backend_internal:set_permissions("
             f'<<"{self._user}">>, <<"{vhost}">>, {all_of_it}, <<"{self._user}">>).'
@@ -166,15 +169,16 @@ class RabbitmqNode:
 
     def delete_vhost(self, vhost: str) -> None:
         """Remove a virtual host with all its queues, cutting the connections it still has."""
-        self._evaluate(f'rabbit_vhost:delete(<<"{vhost}">>, <<"{self._user}">>).')
+        self.evaluate(f'rabbit_vhost:delete(<<"{vhost}">>, <<"{self._user}">>).')
 
-    def _evaluate(self, expression: str) -> None:
-        """Have the node evaluate an expression that gives `ok`."""
+    def evaluate(self, expression: str) -> str:
+        """What the node answers to an Erlang expression; `NodeError` when it is an error."""
         answer = self._quickly(expression)
         if answer is None:
             answer = self.ctl("eval", expression)
         if "error" in answer:
             raise NodeError(f"the node refused: {answer}")
+        return answer
 
     def _quickly(self, expression: str) -> str | None:
         """The answer by `erl_call`, in milliseconds where `rabbitmqctl` starts an Erlang machine of its own.

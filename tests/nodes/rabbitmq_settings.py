@@ -7,11 +7,24 @@ from pathlib import Path
 from tests.nodes.ports import free_port
 
 _LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
+# One thread for Erlang's work, and none that spins while it waits: the nodes of a cluster share few cores.
+_SMALL = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
+# Node names a lost node out of the cluster after 6 to 10 s of silence (60 s by default): what a frozen one costs.
+_TICK_SECONDS = 8
+
+#: What frees publishers again after an alarm: the values every node starts with.
+MEMORY_WATERMARK = 0.4
+# A private node is no reason to block publishers because a laptop's disk is nearly full.
+DISK_FREE_LIMIT = "50MB"
 
 
 @dataclass(frozen=True)
 class RabbitmqSettings:
-    """What one node is told. `distribution_port` is where other nodes and rabbitmqctl reach it."""
+    """What one node is told. `distribution_port` is where other nodes and rabbitmqctl reach it.
+
+    `joins`: the names of its cluster's nodes, the first of them the one that begins alone; it is looked
+    for at a new node's first start only.
+    """
 
     node: str
     folder: Path
@@ -21,6 +34,7 @@ class RabbitmqSettings:
     password: str
     cookie: str = field(repr=False)
     distribution_port: int = field(default_factory=free_port)
+    joins: tuple[str, ...] = ()
 
     def write(self) -> None:
         """Put the files in place; an existing cookie stays, for the data were made under it."""
@@ -49,7 +63,7 @@ class RabbitmqSettings:
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self.distribution_port),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _LOOPBACK,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{_LOOPBACK} {_SMALL}" if self.joins else _LOOPBACK,
             # Unbound schedulers: several nodes share few cores.
             "RABBITMQ_SCHEDULER_BIND_TYPE": "u",
             # The start script then becomes the Erlang machine, so our signals reach it directly.
@@ -85,7 +99,25 @@ class RabbitmqSettings:
             "log.file.level = info",
             # Quorum queues keep this much of their log in memory; the default, 512 MiB, is for big machines.
             "raft.wal_max_size_bytes = 67108864",
-            # A private node is no reason to block publishers because a laptop's disk is nearly full.
-            "disk_free_limit.absolute = 50MB",
+            f"vm_memory_high_watermark.relative = {MEMORY_WATERMARK}",
+            f"disk_free_limit.absolute = {DISK_FREE_LIMIT}",
+            *self._cluster(),
         ]
         return "\n".join(lines) + "\n"
+
+    def _cluster(self) -> list[str]:
+        if not self.joins:
+            return []
+        # The first begins at once; the others wait for it, for two that begin are two clusters.
+        known = () if self.node == self.joins[0] else self.joins
+        return [
+            *(f"cluster_formation.classic_config.nodes.{n} = {name}" for n, name in enumerate(known, 1)),
+            "cluster_formation.discovery_retry_limit = 300",
+            "cluster_formation.discovery_retry_interval = 200",
+            # Of three nodes two go on and the third waits for them: after a freeze or a partition the
+            # register of queues and users has one truth again without a hand. With `ignore` a thawed
+            # node would stay apart until it is restarted; `autoheal` restarts the losers and what they
+            # took in alone is gone.
+            "cluster_partition_handling = pause_minority",
+            f"net_ticktime = {_TICK_SECONDS}",
+        ]

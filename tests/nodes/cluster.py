@@ -1,0 +1,156 @@
+"""A private RabbitMQ cluster: its nodes are killed, frozen and brought back one by one or all at once."""
+
+import contextlib
+import secrets
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.nodes.epmd import Epmd
+from tests.nodes.process import NodeError
+from tests.nodes.rabbitmq import RabbitmqNode
+from tests.nodes.rabbitmq_faults import Alarm
+from tests.nodes.waiting import wait_until
+
+_NAMES = ("one", "two", "three", "four", "five")
+_LEADER_SECONDS = 30.0
+
+
+class RabbitmqCluster:
+    """`size` nodes with one name server and one cookie; `url` names them all, as NOTIFIER_BROKER_URL takes it.
+
+    Started at once: the first begins alone and the others join it as they boot.
+    """
+
+    def __init__(self, *, size: int = 3) -> None:
+        self._epmd = Epmd()
+        cookie = secrets.token_hex(16)
+        names = _NAMES[:size]
+        joins = tuple(f"{name}@localhost" for name in names)
+        self.nodes = [RabbitmqNode(name=name, cookie=cookie, epmd=self._epmd, joins=joins) for name in names]
+
+    @property
+    def url(self) -> str:
+        """The AMQP URLs of all nodes for the default virtual host, joined with ";"."""
+        return self.vhost_url("%2F")
+
+    @property
+    def living(self) -> list[RabbitmqNode]:
+        """The nodes that run and are not frozen."""
+        return [node for node in self.nodes if node.lives]
+
+    def vhost_url(self, vhost: str) -> str:
+        """The AMQP URLs of all nodes for one virtual host, its name already percent-encoded."""
+        return ";".join(node.vhost_url(vhost) for node in self.nodes)
+
+    def start(self) -> None:
+        """Start all and return when every node answers and knows every other."""
+        self._epmd.start()
+        try:
+            self.start_all(self.nodes)
+            self._require_joined()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all nodes without order, for nobody needs their data any more, and remove them."""
+        for node in self.nodes:
+            node.kill()
+        for node in self.nodes:
+            node.stop()
+        self._epmd.stop()
+
+    def others(self, node: RabbitmqNode) -> list[RabbitmqNode]:
+        """All nodes but this one."""
+        return [other for other in self.nodes if other is not node]
+
+    def kill(self, node: RabbitmqNode) -> None:
+        """End one node with -9."""
+        node.kill()
+
+    def start_node(self, node: RabbitmqNode) -> None:
+        """Bring back a node whose cluster lives; of several that are down see `start_all`."""
+        node.start()
+
+    def start_all(self, nodes: Sequence[RabbitmqNode]) -> None:
+        """Start several at the same time: a node that was not the last to end waits for one that was."""
+        _on_each(nodes, RabbitmqNode.start)
+
+    @contextlib.contextmanager
+    def fresh_vhost(self) -> Iterator[str]:
+        """The URLs of all nodes for an empty virtual host, which is deleted at the end while a node lives."""
+        vhost = f"test_{uuid.uuid4().hex[:12]}"
+        self._any().create_vhost(vhost)
+        try:
+            yield self.vhost_url(vhost)
+        finally:
+            for node in self.nodes:
+                node.thaw()
+            if self.living:
+                self._any().delete_vhost(vhost)
+
+    def leader_of(self, queue: str, vhost: str) -> RabbitmqNode:
+        """The living node that leads a quorum queue; waits while one is being elected."""
+        found: list[RabbitmqNode] = []
+
+        def elected() -> bool:
+            try:
+                leader = self._any().queue_states([queue], vhost)[0].leader
+            except NodeError:  # the node asked is booting or paused
+                return False
+            found[:] = [node for node in self.living if node.name == leader]
+            return bool(found)
+
+        wait_until(elected, _LEADER_SECONDS, f"a leader of {queue}")
+        return found[0]
+
+    def members_of(self, queue: str, vhost: str) -> int:
+        """How many members of a quorum queue run now on nodes that can be reached."""
+        return self._any().queue_states([queue], vhost)[0].online
+
+    def wait_for_members(self, queues: Sequence[str], vhost: str, count: int, timeout: float = 60) -> None:
+        """Until each quorum queue is led and has `count` running members whose nodes would find it again.
+
+        Wait for it after the queues were declared, before the first fault, and after a node's return.
+        """
+
+        def complete() -> bool:
+            try:
+                states = self._any().queue_states(queues, vhost)
+            except NodeError:  # a node that is booting or paused
+                return False
+            ready = all(state.leader and state.online >= count for state in states)
+            return ready and sum(node.has_on_disk(queues, vhost) for node in self.living) >= count
+
+        wait_until(complete, timeout, f"{len(queues)} queues to have {count} members each")
+
+    def close_all_connections(self, reason: str = "a storm") -> None:
+        """Have every living node close its clients' connections."""
+        _on_each(self.living, lambda node: node.close_all_connections(reason))
+
+    def set_alarm(self, kind: Alarm) -> None:
+        """Raise an alarm on every living node: returns when publishers are blocked."""
+        _on_each(self.living, lambda node: node.set_alarm(kind))
+
+    def clear_alarm(self, kind: Alarm) -> None:
+        """Take it back on every living node; one that was started anew has none."""
+        _on_each(self.living, lambda node: node.clear_alarm(kind))
+
+    def _require_joined(self) -> None:
+        running = self.nodes[0].evaluate("rabbit_nodes:all_running().")
+        apart = [node.name for node in self.nodes if node.name not in running]
+        if apart:
+            raise NodeError(f"{apart} did not join {running}")
+
+    def _any(self) -> RabbitmqNode:
+        living = self.living
+        if not living:
+            raise NodeError("no node of the cluster lives")
+        return living[0]
+
+
+def _on_each(nodes: Sequence[RabbitmqNode], do: Callable[[RabbitmqNode], None]) -> None:
+    """Do it on all nodes at the same time; the first error when any fails."""
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        list(pool.map(do, nodes))
