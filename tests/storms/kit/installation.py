@@ -25,6 +25,8 @@ from tests.storms.kit.observations import Sink
 PREFIX = "notifier.v1"
 #: Seconds for the whole of it to be on its feet again; a process needs two or three to start.
 WHOLE = 60.0
+#: Seconds the provider takes for a message, from and to.
+USUAL_DELAY = [0.005, 0.05]
 
 
 @dataclass
@@ -65,16 +67,20 @@ class Installation(Fleet):
     def begin(self, *, doors: int = 2, workers: int = 2) -> None:
         """Migrate, start everything, return when it is whole."""
         self.run("alembic", "upgrade", "head")
-        self.faults.set(delay=[0.005, 0.05])
-        self.start(
-            *("tests.nodes.smtp", "--port", str(self.smtp_port), "--ledger", str(self.ledger)),
-            *("--control", str(self.faults.path)),
-        )
+        self.start_sink()
         for _ in range(doors):
             self.add_door()
         for _ in range(workers):
             self.add_worker()
         self.wait_whole()
+
+    def start_sink(self) -> None:
+        """The SMTP server: it takes 5 to 50 ms for each message."""
+        self.faults.set(delay=USUAL_DELAY)
+        self.start(
+            *("tests.nodes.smtp", "--port", str(self.smtp_port), "--ledger", str(self.ledger)),
+            *("--control", str(self.faults.path)),
+        )
 
     # Parts.
 
@@ -152,17 +158,20 @@ class Installation(Fleet):
         pids = {process.pid for process in at_work}
         if len(pids) != len(self.crew):
             found.append(f"{len(pids)} of {len(self.crew)} workers beat")
-        for process in at_work:
-            census = process.report.get("census", {})
-            for what in ("threads", "consumers"):
-                alive = census.get(f"{what}_alive", 0)
-                if not alive or alive != census.get(what):
-                    found.append(f"{what} of {process.pid}: {alive} of {census.get(what)}")
-            if census.get("threads") != self.threads:
-                found.append(f"{process.pid} has {census.get('threads')} threads")
+        found += self._missing_threads(at_work)
         if not self.beating("relay"):
             found.append("no relay beats")
         return found or self._missing_consumers()
+
+    def _missing_threads(self, at_work: list[Process]) -> list[str]:
+        found = []
+        for process in at_work:
+            census = process.report.get("census", {})
+            for what, wanted in (("threads", self.threads), ("consumers", len(Lane.all()))):
+                alive = census.get(f"{what}_alive", 0)
+                if alive != wanted:
+                    found.append(f"{what} of {process.pid}: {alive} of {wanted}")
+        return found
 
     def _missing_consumers(self) -> list[str]:
         names = [lane.queue(PREFIX) for lane in Lane.all()]
