@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BASE   := $(VENV)/.base-installed
 DEV    := $(VENV)/.dev-installed
+BENCH  := $(VENV)/.bench-installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 # Most tests wait for servers of their own, so more of them run than there are cores.
@@ -14,7 +15,7 @@ COMPILE := --quiet --upgrade --universal --generate-hashes --no-header --python-
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint services services-stop requirements
+.PHONY: help setup run test lint bench bench-quick services services-stop requirements
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,11 +42,20 @@ services: $(BASE) ## Start a private RabbitMQ and PostgreSQL and print the setti
 services-stop: $(BASE) ## Stop them and keep their data (PURGE=1: remove the data too)
 	@$(BIN)/python -m tests.nodes stop $(if $(filter 1,$(PURGE)),--purge)
 
+bench: $(BENCH) ## Measure against the peers in full, about half an hour (ONLY=P1,P4: some figures)
+	@$(BIN)/python -m tests.nodes install
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+bench-quick: $(BENCH) ## The same in a small size, under three minutes
+	@$(BIN)/python -m tests.nodes install
+	@$(BIN)/python -m benchmarks --quick $(if $(ONLY),--only $(ONLY))
+
 requirements: ## For maintainers: pin the newest versions again (needs uv)
 	@command -v uv >/dev/null || { echo "make requirements needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
 	uv pip compile $(COMPILE) --output-file requirements/base.txt pyproject.toml
 	uv pip compile $(COMPILE) --extra all --group dev -c requirements/base.txt --output-file requirements/dev.txt pyproject.toml
 	uv pip compile $(COMPILE) -c requirements/dev.txt --output-file requirements/build.txt requirements/build.in
+	uv pip compile $(COMPILE) -c requirements/dev.txt --output-file requirements/bench.txt requirements/bench.in
 
 # `python -m venv` fails half-way where ensurepip is missing, so both are asked for before it starts.
 $(BIN)/python:
@@ -66,4 +76,9 @@ $(BASE): requirements/base.txt requirements/build.txt pyproject.toml | $(BIN)/py
 $(DEV): requirements/dev.txt $(BASE)
 	@echo "installing what work on it needs ..." >&2
 	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(BENCH): requirements/bench.txt $(DEV)
+	@echo "installing what it is measured against ..." >&2
+	@$(PIP) --require-hashes -r requirements/bench.txt
 	@touch $@

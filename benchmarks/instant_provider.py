@@ -1,0 +1,31 @@
+"""A provider that accepts everything at once and writes each call down."""
+
+from benchmarks.calls import CallWriter
+from notifier.domain.ids import notification_id
+from notifier.domain.lanes import Channel
+from notifier.domain.notification import Outgoing
+from notifier.domain.outcomes import Accepted, Outcome
+from notifier.providers.base import Deadline, ProviderDefaults
+from notifier.providers.urls import ProviderUrl
+
+
+class InstantProvider:
+    """`send` takes some microseconds."""
+
+    def __init__(self) -> None:
+        self._calls = CallWriter()
+
+    def send(self, outgoing: Outgoing, deadline: Deadline) -> Outcome:
+        """Accept it."""
+        name = notification_id(outgoing.id)
+        self._calls.called(name)
+        return Accepted(name)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self._calls.close()
+
+
+def build(url: ProviderUrl, channel: Channel, defaults: ProviderDefaults) -> InstantProvider:
+    """What the registry calls, once for each thread."""
+    return InstantProvider()

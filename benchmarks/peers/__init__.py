@@ -1,0 +1,1 @@
+"""What notifier is measured against: each peer is a program of its own, run as its makers show it."""

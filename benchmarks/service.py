@@ -1,0 +1,109 @@
+"""One installation of notifier as an operator runs it, with its default settings."""
+
+import contextlib
+import urllib.request
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from benchmarks.stage import Stage, plain
+from benchmarks.virtual_host import VirtualHost
+from notifier.domain.keys import SCOPES, new_key
+from notifier.domain.lanes import Lane
+from notifier.domain.lifecycle import Mode
+from notifier.settings import Settings
+from notifier.storage import api_keys
+from notifier.storage.engine import Use, make_engine
+from tests.nodes.ports import free_port
+from tests.nodes.process import ServerProcess
+from tests.nodes.waiting import wait_until
+
+_READY_SECONDS = 60.0
+
+
+class Service:
+    """Its own database and virtual host; `serve` and `work` run its two halves."""
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self._stage = stage
+        stage.postgres.create_database(name)
+        self._broker = VirtualHost(stage, name)
+        self.database_url = stage.postgres.url(name)
+        self.environment = {
+            "NOTIFIER_DATABASE_URL": self.database_url,
+            "NOTIFIER_BROKER_URL": self._broker.url,
+            "NOTIFIER_STOP_ACCEPTING_SECONDS": "0",
+        }
+        stage.run("notifier", "migrate", **self.environment)
+        self.key = self._new_key()
+        self.queues = [lane.queue(Settings().queue_prefix) for lane in Lane.all()]
+
+    def _new_key(self) -> str:
+        key_id, text, digest = new_key(Mode.LIVE)
+        engine = make_engine(self.database_url, Use(name="bench"))
+        try:
+            api_keys.add(
+                engine,
+                key_id=key_id,
+                key_hash=digest,
+                name="bench",
+                tenant="default",
+                mode=Mode.LIVE,
+                scopes=SCOPES,
+            )
+        finally:
+            engine.dispose()
+        return text
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[int]:
+        """`notifier serve` in one process; gives its port."""
+        port = free_port()
+        with self._stage.running("notifier", "serve", "--port", str(port), **self.environment) as door:
+            door.wait_ready(lambda: _ready(port), _READY_SECONDS)
+            yield port
+
+    @contextlib.contextmanager
+    def working(self, threads: int, calls: Path) -> Iterator[ServerProcess]:
+        """One `dramatiq` worker process and its relay; the provider writes each call down in `calls`."""
+        arguments = ["dramatiq", "benchmarks.worker", "-p", "1", "-t", str(threads)]
+        with self._stage.running(*arguments, **self.environment, BENCHMARK_CALLS=str(calls)) as launch:
+            yield launch
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement over the database."""
+        with contextlib.closing(psycopg2.connect(plain(self.database_url))) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall()) if cursor.description else []
+
+    def number(self, statement: str) -> int:
+        """The one number that a statement answers."""
+        return int(self.query(statement)[0][0])
+
+    def wait_published(self, seconds: float = 60) -> None:
+        """Until the outbox owes nothing."""
+        wait_until(lambda: not self.number("SELECT count(*) FROM outbox"), seconds, "the outbox to be empty")
+
+    def ready_messages(self) -> int:
+        """Messages in all lanes' queues that nobody holds."""
+        return sum(self._broker.ready_messages(queue) for queue in self.queues)
+
+    def reset(self) -> None:
+        """As on the first day: nothing kept, nothing queued, the disk at rest."""
+        self.query("TRUNCATE notifications, attempts, dead_letters, outbox, idempotency")
+        for queue in self.queues:
+            self._broker.purge(queue)
+        self.query("CHECKPOINT")
+
+
+def _ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False

@@ -1,0 +1,60 @@
+"""How much of each work is done: in full for a figure to believe in, or quickly to see where one stands."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Rounds and amounts. Each round runs ours and every peer once."""
+
+    name: str
+    rounds: int
+    #: P1, P2: single requests of ours and of the bare peer, and confirmed sends of Dramatiq.
+    accepts: int
+    bare_accepts: int
+    sends: int
+    #: P3: batches of `batch` notifications.
+    batches: int
+    batch: int = 1000
+    #: P4, P5: messages of one drain, and the thread counts of which the best counts.
+    drain: int
+    #: Messages of one drain of a peer's: they drain faster, and a drain should last for seconds.
+    peer_drain: int
+    threads: tuple[int, ...]
+    #: P10: messages sent one by one.
+    idle: int
+    connections: int = 64
+    batch_connections: int = 2
+    idle_threads: int = 8
+    #: Figures that are left out unless they are asked for.
+    left_out: frozenset[str] = frozenset()
+    #: Seconds between two messages of an idle system, from the least to the most.
+    idle_pause: tuple[float, float] = (0.02, 0.06)
+
+
+FULL = Sizes(
+    name="full",
+    rounds=5,
+    accepts=10_000,
+    bare_accepts=60_000,
+    sends=3_000,
+    batches=40,
+    drain=9_000,
+    peer_drain=27_000,
+    threads=(8, 16, 32),
+    idle=400,
+)
+QUICK = Sizes(
+    name="quick",
+    rounds=3,
+    accepts=3_000,
+    bare_accepts=15_000,
+    sends=600,
+    batches=10,
+    drain=3_600,
+    peer_drain=9_000,
+    threads=(16,),
+    idle=100,
+    idle_pause=(0.01, 0.03),
+    left_out=frozenset({"P5"}),
+)

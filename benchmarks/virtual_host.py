@@ -1,0 +1,34 @@
+"""A corner of the run's RabbitMQ: ours and each peer have their own, on the same server."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pika
+from pika.exceptions import ChannelClosedByBroker
+
+from benchmarks.stage import Stage
+
+
+class VirtualHost:
+    """Made new; `url` leads there."""
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        stage.rabbitmq.create_vhost(name)
+        self.url = stage.rabbitmq.vhost_url(name)
+
+    def ready_messages(self, queue: str) -> int:
+        """Messages in a queue that nobody holds; 0 where there is no such queue yet."""
+        with self._channel() as channel, contextlib.suppress(ChannelClosedByBroker):
+            return int(channel.queue_declare(queue, passive=True).method.message_count)
+        return 0
+
+    def purge(self, queue: str) -> None:
+        """Drop them, if there is such a queue."""
+        with self._channel() as channel, contextlib.suppress(ChannelClosedByBroker):
+            channel.queue_purge(queue)
+
+    @contextlib.contextmanager
+    def _channel(self) -> Iterator[Any]:
+        with contextlib.closing(pika.BlockingConnection(pika.URLParameters(self.url))) as connection:
+            yield connection.channel()
