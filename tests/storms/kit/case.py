@@ -3,7 +3,7 @@
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,6 +45,7 @@ class Case:
         self.remarks: dict[str, Any] = {}
         self.settle = settle
         self._note = note
+        self._beside = 0
         self._run = f"{fault}-{self.dice.randrange(16**8):08x}"
         self._before = set(installation.sunk.refresh().counts)
         self.load = Load(
@@ -94,6 +95,24 @@ class Case:
         """Keep the greatest value seen under this name for the table."""
         self.remarks[name] = round(max(value, self.remarks.get(name, value)), 2)
 
+    def also(self, accepted: Mapping[int, str], erred: Iterable[int] = ()) -> None:
+        """Count requests made beside the load: the id that each number's 202 named, and whose client saw errors.
+
+        Their references are the run's (`reference`), with numbers the load does not reach.
+        """
+        self._beside += len(accepted)
+        self.load.accepted.update(accepted)
+        self.load.erred.update(erred)
+
+    def reference(self, number: int) -> str:
+        """The reference that makes a request one of this run."""
+        return f"{self._run}-{number}"
+
+    def finish(self) -> float:
+        """End the load and wait for every ending, for a case that looks at them itself; how long it took."""
+        self.load.finish()
+        return self._settle()
+
     # Beginning and end.
 
     def __enter__(self) -> Self:
@@ -108,8 +127,7 @@ class Case:
             self.load._enough.set()
             self._tell(None, [f"{kind.__name__ if kind else ''}: {str(error)[:200]}"])
             return
-        self.load.finish()
-        settled = self._settle()
+        settled = self.finish()
         verdict = judge(self.seen(), self.bound)
         problems = [*verdict.wrong, *self._further()]
         self.remark("settled_s", settled)
@@ -138,7 +156,7 @@ class Case:
         rows = self.rows()
         self._remember(rows)
         return Seen(
-            attempted=self.load.attempted,
+            attempted=self.load.attempted + self._beside,
             ok=self.load.accepted,
             erred=self.load.erred,
             ids=rows.ids,

@@ -84,17 +84,18 @@ class Installation(Fleet):
 
     # Parts.
 
-    def add_door(self, port: int = 0, **environment: str) -> Part:
+    def add_door(self, port: int = 0, *, processes: int = 1, **environment: str) -> Part:
         """One more HTTP server (on a given port); `environment` is its alone."""
         port = port or free_port()
-        part = self._part(("notifier", "serve", "--port", str(port)), environment, port)
+        command = ("notifier", "serve", "--port", str(port), "--processes", str(processes))
+        part = self._part(command, environment, port)
         self.doors.append(part)
         self.ports[:] = [door.port for door in self.doors]
         return part
 
-    def add_worker(self, **environment: str) -> Part:
-        """One more `dramatiq` launch of one process and its relay."""
-        command = ("dramatiq", "notifier.worker", "-p", "1", "-t", str(self.threads))
+    def add_worker(self, *, threads: int = 0, **environment: str) -> Part:
+        """One more `dramatiq` launch of one process (of other than the usual threads) and its relay."""
+        command = ("dramatiq", "notifier.worker", "-p", "1", "-t", str(threads or self.threads))
         part = self._part((*command, "--worker-shutdown-timeout", "9000"), environment)
         self.crew.append(part)
         return part
@@ -119,6 +120,12 @@ class Installation(Fleet):
     def kill_part(self, part: Part) -> None:
         """-9, the whole group."""
         self.kill([part.process])
+
+    def kill_launcher(self, part: Part) -> None:
+        """-9 to the launcher alone: its children are orphans."""
+        part.process.kill()
+        part.process.wait(30)
+        self._processes.remove(part.process)
 
     def stop_part(self, part: Part) -> int:
         """SIGTERM to the launcher, as an init system does; its exit code."""

@@ -13,8 +13,10 @@ import aiohttp
 
 from tests.storms.kit.ledger import Ledger
 
-#: Seconds a client waits before it tries again, and for one answer.
-BACK_OFF, ANSWER = 0.25, 10.0
+#: Seconds a client waits before it tries again, each time twice as long up to the second value.
+BACK_OFF, LONGEST_BACK_OFF = 0.25, 2.0
+#: Seconds a client waits for one answer.
+ANSWER = 10.0
 #: Requests under way at once.
 CONNECTIONS = 100
 #: In every recipient's address and body; found in a log, a queue or a metric it is a leak.
@@ -59,6 +61,8 @@ class Load(threading.Thread):
         self.accepted: dict[int, str] = {}
         self.erred: set[int] = set()
         self.answers: Counter[int] = Counter()
+        #: What the client met instead of an answer (those that `answers` counts as 0), by name.
+        self.failures: Counter[str] = Counter()
         #: Answers that no promise allows: what they were.
         self.wrong: list[str] = []
         self.slowest = 0.0
@@ -67,7 +71,7 @@ class Load(threading.Thread):
         self.heard: list[float] = []
         self.failure: BaseException | None = None
         self._doors, self._key, self._dice, self._body = doors, key, dice, body
-        self._pace, self._limit, self._last_try = pace, limit, last_try
+        self.pace, self._limit, self._last_try = pace, limit, last_try
         self._path = folder / f"{run}.ledger"
         self._enough = threading.Event()
         self._ended = 0.0
@@ -106,19 +110,20 @@ class Load(threading.Thread):
         async with aiohttp.ClientSession(headers=headers, connector=connector, timeout=timeout) as session:
             begun = time.monotonic()
             while not self._enough.is_set() and (self._limit is None or self.attempted < self._limit):
-                due = int((time.monotonic() - begun) * self._pace) + 1
+                due = int((time.monotonic() - begun) * self.pace) + 1
                 for _ in range(min(due - self.attempted, 50)):
                     task = asyncio.create_task(self._one(session, self.attempted))
                     waiting.add(task)
                     task.add_done_callback(waiting.discard)
                     self.attempted += 1
-                await asyncio.wait({never}, timeout=1 / self._pace)
+                await asyncio.wait({never}, timeout=1 / self.pace)
             await asyncio.gather(*waiting)
         self._ledger.close()
 
     async def _one(self, session: aiohttp.ClientSession, number: int) -> None:
         body = self._body(number) | {"reference": f"{self.run_name}-{number}"}
         headers = {"Idempotency-Key": f"{self.run_name}-{number}"}
+        pause = BACK_OFF
         while True:
             async with self._slots:
                 found = await self._ask(session, body, headers)
@@ -130,7 +135,8 @@ class Load(threading.Thread):
             self.erred.add(number)
             if self._enough.is_set() and time.monotonic() > self._ended + self._last_try:
                 return
-            await asyncio.wait({self._never}, timeout=BACK_OFF)
+            await asyncio.wait({self._never}, timeout=pause)
+            pause = min(LONGEST_BACK_OFF, 2 * pause)
 
     async def _ask(
         self, session: aiohttp.ClientSession, body: dict[str, object], headers: dict[str, str]
@@ -144,8 +150,9 @@ class Load(threading.Thread):
         except TimeoutError:
             self.wrong.append(f"no answer in {ANSWER:g} s")
             return None
-        except (aiohttp.ClientError, ConnectionError, ValueError):
+        except (aiohttp.ClientError, ConnectionError, ValueError) as error:
             self.answers[0] += 1
+            self.failures[type(error).__name__] += 1
             return None
         took = time.monotonic() - began
         self.slowest = max(self.slowest, took)
