@@ -85,10 +85,14 @@ class PostgresNode:
             raise
 
     def stop(self) -> None:
-        """Fast stop: connections are cut, everything committed is written. Removes a temporary folder."""
-        self._process.end(signal.SIGINT)
+        """As `halt()`; removes a temporary folder."""
+        self.halt()
         if self._owned:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def halt(self) -> None:
+        """Fast stop: connections are cut, everything committed is written; `start()` goes on with it."""
+        self._process.end(signal.SIGINT)
 
     def crash(self) -> None:
         """Immediate stop, as after a power cut: the next start recovers from the log."""
@@ -96,7 +100,7 @@ class PostgresNode:
 
     def restart(self) -> None:
         """Stop fast if it runs, and start with the same data on the same port."""
-        self._process.end(signal.SIGINT)
+        self.halt()
         self.start()
 
     def url(self, database: str = "postgres") -> str:
