@@ -11,10 +11,10 @@ _STATE, _GROUP, _EXIT_CODE = 0, 2, 49
 def group(leader: int) -> set[int]:
     """The living processes of a process group; a zombie does not live."""
     found = set()
-    for name in os.listdir("/proc"):
-        fields = _stat(int(name)) if name.isdigit() else []
+    for pid in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+        fields = _stat(pid)
         if fields and int(fields[_GROUP]) == leader and fields[_STATE] not in "ZX":
-            found.add(int(name))
+            found.add(pid)
     return found
 
 

@@ -60,7 +60,8 @@ async def _fire(
     on_each: Callable[[], object],
 ) -> list[Heard]:
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    queue, heard = iter(enumerate(shots)), dict[int, Heard]()
+    queue = iter(enumerate(shots))
+    heard: dict[int, Heard] = {}
     headers = {"Authorization": f"Bearer {key}"}
     connector = aiohttp.TCPConnector(limit=at_once)
     timeout = aiohttp.ClientTimeout(total=None, sock_read=ANSWER)
