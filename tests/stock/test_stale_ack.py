@@ -15,7 +15,7 @@ def blip_and_kill(subject):
 
     The other consumer has taken over the first two messages; after the cut two more are accepted.
     """
-    before = subject.accept(2, LANE)
+    subject.accept(2, LANE)
     first = subject.worker("first", [LANE], hold=True)
     first.wait_started(1)
     wait_until(lambda: subject.ready(LANE) == 0, PATIENCE, "both messages to be prefetched")

@@ -60,14 +60,13 @@ class Plan:
 
 
 class StockBroker(RabbitmqBroker):
-    """Stock Dramatiq's broker; `queue_arguments` go in the place of those it would declare queues with."""
+    """Stock Dramatiq's broker; `queue_arguments` go beside those it declares queues with (None: without that one)."""
 
     queue_arguments: Mapping[str, Any] | None = None
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
-        if self.queue_arguments is None:
-            return dict(super()._build_queue_arguments(queue_name))
-        return dict(self.queue_arguments)
+        arguments = super()._build_queue_arguments(queue_name) | dict(self.queue_arguments or {})
+        return {name: value for name, value in arguments.items() if value is not None}
 
 
 def stock_broker(url: str, queue_arguments: Mapping[str, Any] | None = None) -> StockBroker:

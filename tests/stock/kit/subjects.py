@@ -120,13 +120,20 @@ class Subject:
 
     def ready(self, lane: Lane, suffix: str = "") -> int:
         """Messages ready in a lane's queue (or, with a suffix, in that beside it); 0 if there is none."""
+        return self._counts(lane, suffix)[0]
+
+    def consumed(self, lane: Lane) -> bool:
+        """Whether the broker knows any consumer of a lane's queue."""
+        return self._counts(lane, "")[1] > 0
+
+    def _counts(self, lane: Lane, suffix: str) -> tuple[int, int]:
         with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
             channel = connection.channel()
             try:
                 found = channel.queue_declare(self.queue(lane) + suffix, passive=True)
             except pika.exceptions.ChannelClosedByBroker:
-                return 0
-            return int(found.method.message_count)
+                return 0, 0
+            return found.method.message_count, found.method.consumer_count
 
     def bodies(self, lane: Lane, suffix: str = "") -> list[bytes]:
         """What is ready in a queue, which keeps it."""
