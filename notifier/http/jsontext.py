@@ -55,7 +55,7 @@ def may_hold_nul(body: bytes) -> bool:
 def check_names(body: bytes) -> None:
     """Refuse the same name twice in one object, in bodies small enough to look; raises `Problem`."""
     if len(body) <= DUPLICATE_SEARCH:
-        json.loads(body, object_pairs_hook=_no_name_twice)
+        _name_reader.decode(body.decode())
 
 
 def check_storable(value: Any) -> None:
@@ -87,6 +87,10 @@ def _look_into(item: Any, below: list[Any]) -> None:
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> None:
     if len({name for name, _ in pairs}) != len(pairs):
         raise refused("a name stands twice in one object")
+
+
+#: Made once: `json.loads` with a hook makes a decoder for each text.
+_name_reader = json.JSONDecoder(object_pairs_hook=_no_name_twice)
 
 
 def _explain(body: bytes, error: Exception) -> NoReturn:

@@ -82,10 +82,16 @@ class Intake:
         result: asyncio.Future[Kept] = loop.create_future()
         ticket = Ticket(submission, result, loop)
         self._enter(ticket)
-        done, _ = await asyncio.wait({result}, timeout=self._wait)
-        if done:
-            return result.result()
-        raise self._too_long(ticket)
+        # A timer and a future are all a waiting request costs; `asyncio.wait` would make a task of each.
+        late = loop.call_later(self._wait, self._end_late, ticket, result)
+        try:
+            return await result
+        finally:
+            late.cancel()
+
+    def _end_late(self, ticket: Ticket, result: "asyncio.Future[Kept]") -> None:
+        if not result.done():
+            result.set_exception(self._too_long(ticket))
 
     def submit_and_wait(self, submission: Submission) -> Kept:
         """The same for a caller without an event loop."""
