@@ -140,9 +140,8 @@ class Installation(Fleet):
         os.killpg(part.pid, signal.SIGCONT)
 
     def remove(self, part: Part) -> None:
-        """Kill a part and do without it."""
-        if part.running:
-            self.kill_part(part)
+        """Kill a part, with whatever it left behind, and do without it."""
+        self.kill_part(part)
         if part in self.doors:
             self.doors.remove(part)
             self.ports[:] = [door.port for door in self.doors]
