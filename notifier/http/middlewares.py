@@ -71,7 +71,8 @@ async def dress(request: web.Request, answer: web.StreamResponse) -> None:
     """Give every answer its headers, and take away the one that names the server's version."""
     answer.headers.update(HEADERS)
     answer.headers.popall("Server", None)
-    answer.headers["X-Request-Id"] = request.get(REQUEST_ID) or request_id_of(request)
+    if "X-Request-Id" not in answer.headers:  # what never met a middleware was given its id with its body
+        answer.headers["X-Request-Id"] = request.get(REQUEST_ID) or request_id_of(request)
     if request.app[HEALTH].draining:
         answer.force_close()
         answer.headers["Connection"] = "close"

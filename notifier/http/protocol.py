@@ -11,9 +11,12 @@ from uuid import uuid4
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from notifier.http.framing import is_faulty
 from notifier.http.headers import request_id_of
 from notifier.http.middlewares import HEADERS
 from notifier.http.problems import CONTENT_TYPE, Problem, problem_of_http
@@ -69,6 +72,7 @@ class DoorProtocol(RequestHandler):
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
+            self._refuse_faulty()
             self._end_headers()
             self._door.used(self)
         elif data and self._header_timer is None and self.idle:
@@ -105,6 +109,13 @@ class DoorProtocol(RequestHandler):
     def log_exception(self, *_args: Any, **kw: Any) -> None:
         """What aiohttp would log with values in it: the error's kind is enough."""
         log.error("http_connection_failed", event_id=uuid4().hex, error=type(kw.get("exc_info")).__name__)
+
+    def _refuse_faulty(self) -> None:
+        """Put an error in the place of each waiting request with a head that its parser should not have taken."""
+        for place, (message, _) in enumerate(self._messages):
+            if isinstance(message, RawRequestMessage) and is_faulty(message):
+                error = BadHttpMessage("a faulty head")
+                self._messages[place] = (_ErrInfo(status=error.code, exc=error, message=""), EMPTY_PAYLOAD)
 
     def _begin_headers(self) -> None:
         self._header_timer = self._loop.call_later(self._header_deadline, self._headers_late)

@@ -1,6 +1,5 @@
 """Section D of the catalogue: what is no recipient, of any channel."""
 
-import base64
 import dataclasses
 import json
 import shutil
@@ -22,27 +21,9 @@ from tests.catalogue.kit import (
     table,
     talk,
 )
+from tests.catalogue.subscriptions import AUTH, BASE_POINT, P256DH, b64url, subscription
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-#: The base point of P-256 (NIST SP 800-186): a public key as good as any.
-BASE_POINT = bytes.fromhex(
-    "04"
-    "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
-    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
-)
-
-
-def b64url(raw):
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-P256DH, AUTH = b64url(BASE_POINT), b64url(bytes(range(16)))
-OFF_CURVE = b64url(BASE_POINT[:-1] + bytes([BASE_POINT[-1] ^ 1]))
-
-
-def subscription(endpoint="https://push.example.com/send/abc", p256dh=P256DH, auth=AUTH, **more):
-    return {"endpoint": endpoint, "keys": {"p256dh": p256dh, "auth": auth}, **more}
 
 
 def short(value):
@@ -185,7 +166,7 @@ CASES = [
     *(no_token(f"keys {keys}", {"endpoint": "https://a.example/x", "keys": keys}, "webpush", "/keys", "D10") for keys in ({}, [], {"p256dh": P256DH}, {"p256dh": P256DH, "auth": AUTH, "more": ""})),
     no_keys("p256dh empty", "p256dh", p256dh=""),
     no_keys("p256dh null", "p256dh", p256dh=None),
-    no_keys("p256dh off the curve", "p256dh", p256dh=OFF_CURVE),
+    no_keys("p256dh off the curve", "p256dh", p256dh=b64url(BASE_POINT[:-1] + bytes([BASE_POINT[-1] ^ 1]))),
     no_keys("p256dh a byte short", "p256dh", p256dh=b64url(BASE_POINT[:-1])),
     no_keys("p256dh a byte long", "p256dh", p256dh=b64url(BASE_POINT + b"\0")),
     no_keys("p256dh compressed", "p256dh", p256dh=b64url(b"\x02" + BASE_POINT[1:33])),

@@ -57,17 +57,6 @@ async def test_defaults_are_merged_under_each_item(door):
     ]
 
 
-async def test_wrong_defaults_are_told_once(door):
-    """422 for the whole, below /defaults."""
-    answer = await batch(door, [EMAIL] * 3, defaults={"priority": "urgent", "colour": "red"})
-    assert answer.status == 422
-    assert {error["pointer"] for error in answer.json()["errors"]} == {
-        "/defaults/priority",
-        "/defaults/colour",
-    }
-    assert door.rows() == 0
-
-
 @pytest.mark.parametrize("query", ["?atomic=true"])
 async def test_an_atomic_batch_with_a_bad_item_keeps_nothing(door, query):
     """422 with every wrong field of every item."""
@@ -79,23 +68,6 @@ async def test_an_atomic_batch_with_a_bad_item_keeps_nothing(door, query):
     assert (await batch(door, [EMAIL, SMS], query)).status == 202
 
 
-async def test_a_batch_without_a_good_item_is_422(door):
-    """Nothing to accept."""
-    answer = await batch(door, [BAD, 5])
-    assert (answer.status, door.rows()) == (422, 0)
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/items/0/channel", "/items/1"]
-
-
-@pytest.mark.parametrize(
-    "sent", [{"items": []}, {"items": [SMS] * 1001}, {}, {"items": 5}, {"items": [SMS], "x": 1}]
-)
-async def test_a_batch_of_a_wrong_form_is_422(door, sent):
-    """0, more than 1,000, no list, unknown fields."""
-    answer = await door.post(json.dumps(sent), path=PATH)
-    assert (answer.status, door.rows()) == (422, 0)
-    assert answer.json()["errors"]
-
-
 async def test_a_thousand_at_once_are_one_transaction(door):
     """The largest batch: all kept, all answered, in order."""
     items = [EMAIL | {"reference": f"r{n}"} for n in range(1000)]
@@ -105,12 +77,6 @@ async def test_a_thousand_at_once_are_one_transaction(door):
     assert len({result.id for result in found.results}) == 1000
     last = await door.ask("GET", f"/v1/notifications/{found.results[999].id}")
     assert last.json()["reference"] == "r999"
-
-
-async def test_a_batch_above_its_limit_is_413(door):
-    """5 MB."""
-    answer = await door.post(b" " * 5_300_000, path=PATH)
-    assert (answer.status, answer.json()["code"]) == (413, "body_too_large")
 
 
 async def test_a_batch_replays_byte_for_byte(door):
@@ -131,12 +97,6 @@ async def test_items_that_the_key_may_not_send_are_refused_in_place(door):
     answer = await door.post(json.dumps({"items": [EMAIL, SMS]}), path=PATH, key=key)
     found = msgspec.json.decode(answer.body, type=BatchAccepted)
     assert [result.error.code if result.error else None for result in found.results] == ["forbidden", None]
-
-
-async def test_an_unknown_flag_is_422(door):
-    """`?dry_run` is for single notifications."""
-    assert (await batch(door, [EMAIL], "?dry_run=true")).status == 422
-    assert (await batch(door, [EMAIL], "?atomic=maybe")).status == 422
 
 
 async def test_a_name_that_stands_twice_is_refused_here_too(door):

@@ -1,8 +1,7 @@
-"""Section A of the catalogue of bad input: HTTP framing, on raw sockets."""
+"""HTTP framing over time and over several connections; single requests stand in tests/catalogue."""
 
 import asyncio
 import dataclasses
-import gzip
 import json
 import socket
 import struct
@@ -30,57 +29,8 @@ def parts(answer):
     return int(lines[0].split()[1]), headers, json.loads(rest) if rest else None
 
 
-BROKEN = {
-    "CL and TE together": HEAD
-    + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\nMARKER: 1\r\n\r\n0\r\n\r\n",
-    "two Content-Lengths": HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nMARKER",
-    "negative Content-Length": HEAD + b"Content-Length: -3\r\n\r\nMARKER",
-    "signed Content-Length": HEAD + b"Content-Length: +3\r\n\r\nMARKER",
-    "bare LF": b"GET /MARKER HTTP/1.1\nHost: x\n\n",
-    "no Host": b"GET /livez HTTP/1.1\r\nX-MARKER: 1\r\n\r\n",
-    "TLS on the plain port": bytes.fromhex("160301020001000001fc0303") + b"MARKER" * 20,
-    "nonsense": b"MARKER MARKER MARKER\r\n\r\n",
-    "bad header name": b"GET /livez HTTP/1.1\r\nHost: x\r\nMARKER MARKER\r\n\r\n",
-}
-LARGE = {
-    "a line of 9 KB": b"GET /livez HTTP/1.1\r\nHost: x\r\nX-MARKER: " + b"a" * 9000 + b"\r\n\r\n",
-    "a path of 9 KB": b"GET /MARKER" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    "300 headers": b"GET /livez HTTP/1.1\r\nHost: x\r\n"
-    + b"".join(b"X-MARKER-%d: 1\r\n" % n for n in range(300))
-    + b"\r\n",
-}
-
-
-@pytest.mark.parametrize("sent", BROKEN.values(), ids=BROKEN)
-async def test_broken_framing_is_a_plain_400(door, sent):
-    """400 as a problem that repeats nothing of the request, names no server, and closes."""
-    answer = await door.raw(sent)
-    status, headers, problem = parts(answer)
-    assert (status, problem["code"]) == (400, "bad_request")
-    assert headers["content-type"].startswith("application/problem+json")
-    assert "server" not in headers
-    assert {"x-request-id", "cache-control", "x-content-type-options"} <= set(headers)
-    assert b"MARKER" not in answer
-
-
-@pytest.mark.parametrize("sent", LARGE.values(), ids=LARGE)
-async def test_headers_beyond_the_limits_are_431(door, sent):
-    """431 and nothing of them repeated."""
-    answer = await door.raw(sent)
-    status, _, problem = parts(answer)
-    assert (status, problem["code"]) == (431, "headers_too_large")
-    assert b"MARKER" not in answer
-
-
 def authorized(door, headers=b""):
     return HEAD + b"Authorization: Bearer " + door.key.encode() + b"\r\n" + headers
-
-
-async def test_a_bad_chunk_size_is_400(door):
-    """A chunked body that is not: 400, nothing kept."""
-    sent = authorized(door, b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n")
-    assert parts(await door.raw(sent))[0] == 400
-    assert door.rows() == 0
 
 
 async def test_headers_that_never_end_close_the_connection(door):
@@ -120,89 +70,6 @@ async def test_a_body_that_stops_is_408(door):
     assert door.rows() == 0
 
 
-async def test_a_chunked_body_is_bounded_too(door):
-    """Without a Content-Length reading stops at the limit: 413."""
-
-    async def endless():
-        for _ in range(10):
-            yield b" " * 40_000
-
-    answer = await door.post(endless())
-    assert (answer.status, answer.json()["code"]) == (413, "body_too_large")
-
-
-async def test_a_packed_bomb_is_413(door):
-    """48 KB that unpack to 50 MB take no more memory than the limit."""
-    bomb = gzip.compress(b" " * 50_000_000)
-    assert len(bomb) < 60_000
-    answer = await door.post(bomb, headers={"Content-Encoding": "gzip"})
-    assert (answer.status, answer.json()["code"]) == (413, "body_too_large")
-
-
-@pytest.mark.parametrize("coding", ["br", "zstd", "rot13", "gzip, gzip", "compress"])
-async def test_an_unknown_content_encoding_is_415(door, coding):
-    """Never taken raw."""
-    answer = await door.post(b"{}", headers={"Content-Encoding": coding})
-    assert (answer.status, answer.json()["code"]) == (415, "unsupported_content_encoding")
-    assert "gzip" in answer.headers["Accept-Encoding"]
-
-
-@pytest.mark.parametrize(
-    "packed", [b"not gzip", gzip.compress(b"{}", mtime=0)[:-4], gzip.compress(b"{}", mtime=0) + b"x"]
-)
-async def test_a_body_not_packed_as_it_says_is_400(door, packed):
-    """Broken, cut short, or followed by something else."""
-    answer = await door.post(packed, headers={"Content-Encoding": "gzip"})
-    assert (answer.status, answer.json()["code"]) == (400, "bad_request")
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allow"),
-    [
-        ("GET", "/v1/notifications/batch", "POST"),
-        ("GET", "/v1/notifications/search", "POST"),
-        ("DELETE", "/v1/notifications", "GET, HEAD, POST"),
-        ("POST", "/livez", "GET, HEAD"),
-        ("OPTIONS", "/v1/notifications", "GET, HEAD, POST"),
-        ("PUT", "/v1/notifications", "GET, HEAD, POST"),
-        ("TRACE", "/livez", "GET, HEAD"),
-        ("PUT", "/nowhere", "GET, HEAD, POST"),
-        ("TRACE", "/nowhere", "GET, HEAD, POST"),
-    ],
-)
-async def test_a_wrong_method_is_405_and_says_which_are_right(door, method, path, allow):
-    """405 with Allow; PUT and TRACE on anything."""
-    answer = await door.ask(method, path)
-    assert (answer.status, answer.json()["code"]) == (405, "method_not_allowed")
-    assert answer.headers["Allow"] == allow
-
-
-async def test_connect_is_refused(door):
-    """The door is no proxy."""
-    answer = await door.raw(
-        b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"
-    )
-    assert parts(answer)[0] == 405
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/nowhere",
-        "/v1",
-        "/v1/",
-        "/v1/notifications/",
-        "/v1/templates/x",
-        "/v1/batches/bat_1",
-        "/v1/dev/messages",
-    ],
-)
-async def test_an_unknown_path_is_404(door, path):
-    """A problem like every other error."""
-    answer = await door.ask("GET", path)
-    assert (answer.status, answer.json()["code"]) == (404, "not_found")
-
-
 async def test_every_answer_has_its_headers_and_no_banner(door):
     """On 2xx, 4xx and health alike."""
     for method, path in (("GET", "/livez"), ("GET", "/nowhere"), ("PUT", "/"), ("GET", "/v1/notifications")):
@@ -211,15 +78,6 @@ async def test_every_answer_has_its_headers_and_no_banner(door):
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Request-Id"]
         assert "Server" not in headers
-
-
-async def test_an_unknown_expectation_is_refused_plainly(door):
-    """aiohttp's own 417 repeats the header and never meets a middleware; ours is a problem."""
-    answer = await door.raw(authorized(door, b"Expect: MARKER\r\nContent-Length: 2\r\n\r\n{}"))
-    status, headers, problem = parts(answer)
-    assert (status, problem["code"]) == (400, "bad_request")
-    assert b"MARKER" not in answer
-    assert "server" not in headers
 
 
 async def test_an_expected_100_is_given(door):

@@ -1,6 +1,5 @@
 """Recipients: what is refused at the door, how what is taken is kept, and that nothing of it leaks."""
 
-import base64
 import json
 
 import pytest
@@ -18,24 +17,7 @@ from notifier.domain.recipients import (
     address_key,
     recipient_from_json,
 )
-
-#: The base point of P-256 (NIST SP 800-186): a public key as good as any.
-BASE_POINT = bytes.fromhex(
-    "04"
-    "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
-    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
-)
-
-
-def b64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-P256DH, AUTH = b64url(BASE_POINT), b64url(bytes(range(16)))
-
-
-def subscription(endpoint="https://push.example.com/send/abc", p256dh=P256DH, auth=AUTH, **more):
-    return {"endpoint": endpoint, "keys": {"p256dh": p256dh, "auth": auth}, **more}
+from tests.catalogue.subscriptions import AUTH, P256DH, subscription
 
 
 def refusal(parse, *args, **kwargs):
@@ -65,71 +47,11 @@ def test_an_address_is_kept_in_one_form(text, kept):
     assert EmailAddress.parse(text).address == kept
 
 
-LONGEST = "a@" + ".".join(["x" * 62] * 4)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "@",
-        "ada",
-        "ada@",
-        "@example.com",
-        "a@b@example.com",
-        "a@x.com, evil@y.com",
-        "a@x.com,evil@y.com",
-        "a@x.com;b",
-        "ada@example.com.",
-        "ada@.example.com",
-        "ada@exa..mple.com",
-        ".ada@example.com",
-        "ada.@example.com",
-        "a..da@example.com",
-        "a da@example.com",
-        " ada@example.com",
-        "ada@example.com\n",
-        "ada@example.com\r\nBcc: evil@y.com",
-        "ada\0@example.com",
-        "ada\u2028@example.com",
-        "ada\ud800@example.com",
-        "ada\u200b@example.com",
-        '"ada"@example.com',
-        '"a da"@example.com',
-        "ada(comment)@example.com",
-        "ada@example.com(comment)",
-        "<ada@example.com>",
-        "Ada <ada@example.com>",
-        "@relay.example:ada@example.com",
-        "a@[127.0.0.1]",
-        "a@[IPv6:::1]",
-        "a@127.0.0.1",
-        "a@①②⑦.0.0.1",
-        "a@2130706433",
-        "a@host.0x7f",
-        "a@localhost",
-        "a@single",
-        "a@test",
-        "a@hidden.onion",
-        "a@4.3.2.1.in-addr.arpa",
-        "a@-x.example",
-        "a@x-.example",
-        "a@x_y.example",
-        "a@xn--a.example",
-        "müller@example.com",
-        f"{'x' * 65}@example.com",
-        f"a@{'x' * 64}.com",
-        LONGEST + ".test",
-        LONGEST + ".exam",
-        "a" * 1_000_000,
-    ],
-)
+@pytest.mark.parametrize("text", ["ada\0@example.com", "ada\ud800@example.com", "a" * 1_000_000])
 def test_what_is_not_exactly_one_plain_address_is_refused(text):
-    """One pointer, one code, and nothing of the address in the answer."""
+    """One pointer, one code; what a request can hold is tried at the door (tests/catalogue)."""
     error = refusal(EmailAddress.parse, text)
     assert (error.code, error.pointer) == ("invalid_recipient", "/email")
-    assert "evil" not in error.detail
-    assert "müller" not in error.detail
 
 
 @pytest.mark.parametrize("text", ["ada@host.test", "ada@host.invalid", "a@b.LOCALHOST", "ada@printer.local"])
@@ -170,20 +92,6 @@ def test_a_mixed_local_part_is_flagged_too():
     assert EmailAddress.parse("\u0430da@example.com", allow_utf8_local=True).mixed_script
 
 
-@pytest.mark.parametrize("name", ["Ada, Countess", '"Ada"', "<evil@example.com>", "艾达 👩‍💻", "x" * 200])
-def test_a_display_name_is_data(name):
-    """Whatever can stand in one line is kept as it is; quoting is the sender's work."""
-    assert EmailAddress.parse("ada@example.com", name).name == name
-
-
-@pytest.mark.parametrize(
-    "name", ["", "  ", "\u200b", "Ada\r\nBcc: x", "Ada\0", "a\u2029b", "\x1b[1m", "x" * 201]
-)
-def test_a_name_with_control_characters_or_nothing_in_it_is_refused(name):
-    error = refusal(EmailAddress.parse, "ada@example.com", name)
-    assert (error.code, error.pointer) == ("invalid_recipient", "/name")
-
-
 @pytest.mark.parametrize("text", ["+14155552671", "+447911123456", "+390669812345", "+8613800138000"])
 def test_a_number_in_e164_is_kept(text):
     assert PhoneNumber.parse(text).number == text
@@ -196,41 +104,9 @@ def test_the_simulators_numbers_are_taken_though_no_plan_assigns_them(last):
     assert text in SIMULATOR_PHONES
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "+",
-        "+1",
-        "+12",
-        "+123456",
-        "14155552671",
-        "0014155552671",
-        "+1415555267a",
-        "+1 415 555 2671",
-        "+1-415-555-2671",
-        "+14155552671 ",
-        "+14155552671\n",
-        "+14155552671;ext=5",
-        "+14155552671x5",
-        "tel:+14155552671",
-        "++14155552671",
-        "+01234567890",
-        "+١٤١٥٥٥٥٢٦٧١",
-        "+1234567890123456",
-        "+9991234567",
-        "+4407911123456",
-        "+447700900007",
-        "+19005551234",
-        "+449098790000",
-        "+88213123456",
-        "911",
-        "+1911",
-        "+" + "1" * 1_000_000,
-    ],
-)
+@pytest.mark.parametrize("text", ["+14155552671\0", "+\ud800", "+" + "1" * 1_000_000])
 def test_what_is_no_number_for_a_text_message_is_refused(text):
-    """Letters, short codes, extensions, trunk prefixes, premium rates, numbers nobody has."""
+    """What a request can hold is tried at the door (tests/catalogue)."""
     error = refusal(PhoneNumber.parse, text)
     assert (error.code, error.pointer) == ("invalid_recipient", "/phone")
 
@@ -247,113 +123,11 @@ def test_an_unknown_platform_is_refused_with_what_is_allowed(platform):
     assert "fcm, apns, webpush" in error.detail
 
 
-@pytest.mark.parametrize(
-    ("token", "platform"),
-    [
-        ("", "fcm"),
-        ("short", "fcm"),
-        ("a" * 4097, "fcm"),
-        ("ü" * 2049, "fcm"),
-        ("abc def ghi", "fcm"),
-        ("abcdefgh\n", "fcm"),
-        ("abcdefgh\0", "fcm"),
-        ("abcdefghü", "fcm"),
-        ("abcdefgh\ud800", "fcm"),
-        ({}, "fcm"),
-        (subscription(), "fcm"),
-        ("", "apns"),
-        ("g" * 64, "apns"),
-        ("a" * 63, "apns"),
-        ("a" * 201, "apns"),
-        ("a" * 64 + " ", "apns"),
-        ("", "webpush"),
-        (json.dumps(subscription()), "webpush"),
-        ({}, "webpush"),
-        ({"endpoint": "https://push.example.com/x"}, "webpush"),
-        (subscription(extra="x"), "webpush"),
-    ],
-)
-def test_a_bad_token_is_refused(token, platform):
-    error = refusal(PushToken.parse, token, platform)
+@pytest.mark.parametrize("token", ["abcdefgh\0", "abcdefgh\ud800"])
+def test_a_bad_token_is_refused(token):
+    """What a request can hold is tried at the door (tests/catalogue)."""
+    error = refusal(PushToken.parse, token, "fcm")
     assert (error.code, error.pointer) == ("invalid_recipient", "/push_token")
-
-
-@pytest.mark.parametrize(
-    "endpoint",
-    [
-        "",
-        None,
-        5,
-        "push.example.com/x",
-        "http://push.example.com/x",
-        "file:///etc/passwd",
-        "ftp://push.example.com/x",
-        "https://user@push.example.com/x",
-        "https://user:secret@push.example.com/x",
-        "https://push.example.com:22/x",
-        "https://push.example.com:8443/x",
-        "https://push.example.com:/x",
-        "https://push.example.com:443443/x",
-        "https://127.0.0.1/x",
-        "https://127.1/x",
-        "https://2130706433/x",
-        "https://0x7f.0.0.0x1/x",
-        "https://0177.0.0.1/x",
-        "https://[::1]/x",
-        "https://[::ffff:127.0.0.1]/x",
-        "https://localhost/x",
-        "https://a.localhost/x",
-        "https://a.internal/x",
-        "https://single/x",
-        "https://push.example.com./x",
-        "https://push..example.com/x",
-        "https://push.example.com\\@evil.example/x",
-        "https://push.example.com/x#part",
-        "https://push.example.com/x y",
-        "https://push.example.com/x\r\nHost: evil",
-        "https://①②⑦.0.0.1/x",
-        "https://" + "a." * 2000 + "com/x",
-    ],
-)
-def test_an_endpoint_that_could_reach_elsewhere_is_refused(endpoint):
-    error = refusal(PushToken.parse, subscription(endpoint), "webpush")
-    assert error.pointer == "/push_token/endpoint"
-
-
-OFF_CURVE = b64url(BASE_POINT[:-1] + bytes([BASE_POINT[-1] ^ 1]))
-
-
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"p256dh": ""}, "/p256dh"),
-        ({"p256dh": None}, "/p256dh"),
-        ({"p256dh": OFF_CURVE}, "/p256dh"),
-        ({"p256dh": b64url(BASE_POINT[:-1])}, "/p256dh"),
-        ({"p256dh": b64url(BASE_POINT + b"\0")}, "/p256dh"),
-        ({"p256dh": b64url(b"\x02" + BASE_POINT[1:33])}, "/p256dh"),
-        ({"p256dh": b64url(b"\x06" + BASE_POINT[1:])}, "/p256dh"),
-        ({"p256dh": b64url(b"\x04" + bytes(64))}, "/p256dh"),
-        ({"p256dh": b64url(b"\x04" + b"\xff" * 64)}, "/p256dh"),
-        ({"p256dh": "+" + P256DH[1:]}, "/p256dh"),
-        ({"auth": ""}, "/auth"),
-        ({"auth": 16}, "/auth"),
-        ({"auth": b64url(bytes(15))}, "/auth"),
-        ({"auth": b64url(bytes(17))}, "/auth"),
-        ({"auth": AUTH[:-1] + "A" * 4}, "/auth"),
-        ({"auth": "A"}, "/auth"),
-    ],
-)
-def test_keys_that_can_encrypt_nothing_are_refused(changes, pointer):
-    """RFC 8291: an uncompressed point that lies on P-256, and 16 bytes of secret."""
-    error = refusal(PushToken.parse, subscription(**changes), "webpush")
-    assert error.pointer == f"/push_token/keys{pointer}"
-
-
-def test_missing_and_foreign_keys_are_refused():
-    for keys in ({}, [], {"p256dh": P256DH}, {"p256dh": P256DH, "auth": AUTH, "more": ""}):
-        error = refusal(PushToken.parse, {"endpoint": "https://a.example/x", "keys": keys}, "webpush")
-        assert error.pointer == "/push_token/keys"
 
 
 def test_one_subscription_has_one_text():
@@ -364,7 +138,7 @@ def test_one_subscription_has_one_text():
     assert plain.subscription == subscription()
 
 
-@pytest.mark.parametrize("value", [True, "5", -1, float("nan"), float("inf"), 2**53, []])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_wrong_expiration_is_refused(value):
     error = refusal(PushToken.parse, subscription(expirationTime=value), "webpush")
     assert error.pointer == "/push_token/expirationTime"
