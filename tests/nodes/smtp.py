@@ -6,7 +6,8 @@ As a process it writes a ledger::
 
 one line per accepted message, ``<Message-ID> <recipients> <pid> <unix time>``, on disk (fsync) before the
 client hears 250; messages that arrive together share one fsync. Once it listens it prints ``ready PORT``
-(the port 0 means any free one); SIGTERM ends it.
+(the port 0 means any free one); SIGTERM ends it. With ``--control FILE`` it misbehaves as that file says
+(`smtp_control`).
 """
 
 import argparse
@@ -23,9 +24,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+
+from tests.nodes.smtp_control import SmtpFaults
 
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>\r\n]*>)", re.IGNORECASE | re.MULTILINE)
 
@@ -56,14 +59,15 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[Mail] = []
         self.replies: dict[str, str] = {}
+        self.faults = SmtpFaults()
         self._arrived = threading.Condition()
 
     async def handle_MAIL(  # noqa: N802 - the names of aiosmtpd
         self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         """The reply to MAIL."""
-        if "MAIL" in self.replies:
-            return self.replies["MAIL"]
+        if (other := self.replies.get("MAIL") or self.faults.reply("MAIL")) is not None:
+            return other
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
@@ -72,17 +76,19 @@ class Mailbox:
         self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         """The reply to RCPT."""
-        if "RCPT" in self.replies:
-            return self.replies["RCPT"]
+        if (other := self.replies.get("RCPT") or self.faults.reply("RCPT")) is not None:
+            return other
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802
         """The reply to the final dot."""
-        if "DATA" in self.replies:
-            return self.replies["DATA"]
+        other = self.replies.get("DATA") or self.faults.reply("DATA") or await self.faults.before_accepting()
+        if other is not None:
+            return other
         mail = Mail(envelope.mail_from, tuple(envelope.rcpt_tos), envelope.original_content, session.peer[1])
         await self.keep(mail)
+        await self.faults.after_accepting(cast("asyncio.Transport", server.transport))
         return f"250 2.0.0 Ok: queued as {time.monotonic_ns():X}"
 
     async def keep(self, mail: Mail) -> None:
@@ -102,8 +108,9 @@ class Mailbox:
 class Ledger(Mailbox):
     """A mailbox that forgets content and appends a line per message to a file, fsync'd in groups."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, control: Path | None = None) -> None:
         super().__init__()
+        self.faults = SmtpFaults(control)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -128,6 +135,15 @@ class Ledger(Mailbox):
     def _append(self, lines: bytes) -> None:
         os.write(self._file, lines)
         os.fsync(self._file)
+
+
+class _Protocol(SMTP):
+    """One connection; closed at once where the mailbox's faults say so."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if self.event_handler.faults.drops:
+            transport.abort()
 
 
 @dataclass
@@ -201,7 +217,7 @@ async def _listen(
     def protocol() -> SMTP:
         with warnings.catch_warnings():  # it warns of what some tests want: AUTH without TLS
             warnings.simplefilter("ignore")
-            made = SMTP(server.mailbox, **{"enable_SMTPUTF8": True, **settings})
+            made = _Protocol(server.mailbox, **{"enable_SMTPUTF8": True, **settings})
         server._protocols.append(made)
         return made
 
@@ -228,10 +244,10 @@ async def _close(protocols: list[SMTP]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _serve(port: int, ledger: Path) -> None:
+async def _serve(port: int, ledger: Path, control: Path | None) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    server = SmtpServer(0, Ledger(ledger))
+    server = SmtpServer(0, Ledger(ledger, control))
     listening = await _listen(server, port, {}, None)
     sys.stdout.write(f"ready {server.port}\n")
     sys.stdout.flush()
@@ -244,8 +260,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="An SMTP server that only counts.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--ledger", type=Path, required=True)
+    parser.add_argument("--control", type=Path, help="a file that says how to misbehave")
     arguments = parser.parse_args()
-    asyncio.run(_serve(arguments.port, arguments.ledger))
+    asyncio.run(_serve(arguments.port, arguments.ledger, arguments.control))
 
 
 if __name__ == "__main__":
