@@ -9,17 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.nodes.epmd import Epmd
 from tests.nodes.process import NodeError
 from tests.nodes.rabbitmq import RabbitmqNode
-from tests.nodes.rabbitmq_faults import Alarm
+from tests.nodes.rabbitmq_faults import Alarm, QueueState
 from tests.nodes.waiting import wait_until
 
 _NAMES = ("one", "two", "three", "four", "five")
-_LEADER_SECONDS = 30.0
+_LEADER_SECONDS = 60.0
+_WHOLE_SECONDS = 90.0
 
 
 class RabbitmqCluster:
     """`size` nodes with one name server and one cookie; `url` names them all, as NOTIFIER_BROKER_URL takes it.
 
-    Started at once: the first begins alone and the others join it as they boot.
+    The first begins alone and each of the others joins as it boots for the first time.
     """
 
     def __init__(self, *, size: int = 3) -> None:
@@ -47,8 +48,10 @@ class RabbitmqCluster:
         """Start all and return when every node answers and knows every other."""
         self._epmd.start()
         try:
-            self.start_all(self.nodes)
-            self._require_joined()
+            # One joins after the other: a node that still boots refuses to go on when another joins it.
+            for node in self.nodes:
+                node.start()
+            wait_until(self._is_whole, _WHOLE_SECONDS, "the nodes to know each other")
         except BaseException:
             self.stop()
             raise
@@ -77,6 +80,19 @@ class RabbitmqCluster:
         """Start several at the same time: a node that was not the last to end waits for one that was."""
         _on_each(nodes, RabbitmqNode.start)
 
+    def thaw(self, node: RabbitmqNode) -> None:
+        """Let a frozen node run on, and see it back in its cluster as an operator would.
+
+        One that was frozen for longer than its cluster waits (about 10 s) believes on that it is the cluster
+        and the others left it: RabbitMQ 3.10 says so in its log and stays apart. Its application is restarted.
+        """
+        node.thaw()
+        wait_until(lambda: self._is_whole() or _is_apart(node), _WHOLE_SECONDS, f"{node.name} to look around")
+        if _is_apart(node):
+            node.evaluate("rabbit:stop().")
+            node.evaluate("rabbit:start().")
+            wait_until(self._is_whole, _WHOLE_SECONDS, f"{node.name} to be back in its cluster")
+
     @contextlib.contextmanager
     def fresh_vhost(self) -> Iterator[str]:
         """The URLs of all nodes for an empty virtual host, which is deleted at the end while a node lives."""
@@ -86,23 +102,21 @@ class RabbitmqCluster:
             yield self.vhost_url(vhost)
         finally:
             for node in self.nodes:
-                node.thaw()
+                if node.running and not node.lives:
+                    self.thaw(node)
             if self.living:
                 self._any().delete_vhost(vhost)
 
     def leader_of(self, queue: str, vhost: str) -> RabbitmqNode:
-        """The living node that leads a quorum queue; waits while one is being elected."""
+        """The living node that leads a quorum queue, in the eyes of all living nodes; waits for an election."""
         found: list[RabbitmqNode] = []
 
-        def elected() -> bool:
-            try:
-                leader = self._any().queue_states([queue], vhost)[0].leader
-            except NodeError:  # the node asked is booting or paused
-                return False
-            found[:] = [node for node in self.living if node.name == leader]
+        def agreed() -> bool:
+            leaders = {states[0].leader for states in self._seen([queue], vhost)}
+            found[:] = [node for node in self.living if leaders == {node.name}]
             return bool(found)
 
-        wait_until(elected, _LEADER_SECONDS, f"a leader of {queue}")
+        wait_until(agreed, _LEADER_SECONDS, f"a leader of {queue}")
         return found[0]
 
     def members_of(self, queue: str, vhost: str) -> int:
@@ -116,12 +130,14 @@ class RabbitmqCluster:
         """
 
         def complete() -> bool:
-            try:
-                states = self._any().queue_states(queues, vhost)
-            except NodeError:  # a node that is booting or paused
+            seen = self._seen(queues, vhost)
+            if not seen or any(
+                not state.leader or state.online < count for states in seen for state in states
+            ):
                 return False
-            ready = all(state.leader and state.online >= count for state in states)
-            return ready and sum(node.has_on_disk(queues, vhost) for node in self.living) >= count
+            # A node that was thawed a moment ago still believes what it saw before.
+            agreed = all(states == seen[0] for states in seen)
+            return agreed and sum(node.has_on_disk(queues, vhost) for node in self.living) >= count
 
         wait_until(complete, timeout, f"{len(queues)} queues to have {count} members each")
 
@@ -137,17 +153,33 @@ class RabbitmqCluster:
         """Take it back on every living node; one that was started anew has none."""
         _on_each(self.living, lambda node: node.clear_alarm(kind))
 
-    def _require_joined(self) -> None:
-        running = self.nodes[0].evaluate("rabbit_nodes:all_running().")
-        apart = [node.name for node in self.nodes if node.name not in running]
-        if apart:
-            raise NodeError(f"{apart} did not join {running}")
+    def _is_whole(self) -> bool:
+        """Whether every living node counts every other among those that run."""
+        try:
+            seen = [node.evaluate("rabbit_nodes:all_running().") for node in self.living]
+        except NodeError:
+            return False
+        return all(node.name in running for node in self.living for running in seen)
+
+    def _seen(self, queues: Sequence[str], vhost: str) -> list[list[QueueState]]:
+        """The queues as each living node sees them; nothing while one of them is booting or paused."""
+        try:
+            return [node.queue_states(queues, vhost) for node in self.living]
+        except NodeError:
+            return []
 
     def _any(self) -> RabbitmqNode:
         living = self.living
         if not living:
             raise NodeError("no node of the cluster lives")
         return living[0]
+
+
+def _is_apart(node: RabbitmqNode) -> bool:
+    try:
+        return "@" in node.evaluate("rabbit_node_monitor:partitions().")
+    except NodeError:
+        return False
 
 
 def _on_each(nodes: Sequence[RabbitmqNode], do: Callable[[RabbitmqNode], None]) -> None:

@@ -19,7 +19,7 @@ from tests.nodes.rabbitmq_faults import RabbitmqFaults
 from tests.nodes.rabbitmq_settings import RabbitmqSettings
 from tests.nodes.waiting import wait_until
 
-_READY_SECONDS = 90.0
+_READY_SECONDS = 180.0  # of a crowded machine; one that ends while starting is noticed at once
 _COMMAND_SECONDS = 60.0
 _AMQP_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, 4.2.2
 _METHOD_FRAME = b"\x01"
@@ -135,7 +135,7 @@ class RabbitmqNode(RabbitmqFaults):
         self._process.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server run on."""
+        """Let a frozen server run on; in a cluster see `RabbitmqCluster.thaw`."""
         self._process.send(signal.SIGCONT)
         self._frozen = False
 

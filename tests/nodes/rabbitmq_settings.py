@@ -114,10 +114,10 @@ class RabbitmqSettings:
             *(f"cluster_formation.classic_config.nodes.{n} = {name}" for n, name in enumerate(known, 1)),
             "cluster_formation.discovery_retry_limit = 300",
             "cluster_formation.discovery_retry_interval = 200",
-            # Of three nodes two go on and the third waits for them: after a freeze or a partition the
-            # register of queues and users has one truth again without a hand. With `ignore` a thawed
-            # node would stay apart until it is restarted; `autoheal` restarts the losers and what they
-            # took in alone is gone.
+            # Of three nodes two go on and the third waits for them, so that there is one truth about queues
+            # and users; `ignore` would let the third go its own way. It does not help a node that was
+            # frozen: when it wakes the others are there, and it stays apart until its restart (with
+            # `autoheal` it stops for good). `RabbitmqCluster.thaw` restarts it.
             "cluster_partition_handling = pause_minority",
             f"net_ticktime = {_TICK_SECONDS}",
         ]
