@@ -10,7 +10,7 @@ from notifier.domain.lifecycle import Reason
 from notifier.http import queries, views
 from notifier.http.answers import json_answer
 from notifier.http.pages import make_cursor, read_cursor
-from notifier.http.parts import PARTS, READS, enter
+from notifier.http.parts import enter, read
 from notifier.storage import dead_letters
 from notifier.storage.dead_letters import FailureFilter
 
@@ -30,14 +30,7 @@ async def listing(request: web.Request) -> web.Response:
     cursor: str | None = query.pop("cursor", None)
     scope = _scope(query)
     before = read_cursor(caller.tenant, scope, cursor)
-    page = await request.app[READS].run(
-        dead_letters.walk,
-        request.app[PARTS].engine,
-        caller.tenant,
-        FailureFilter(**query),
-        limit,
-        before,
-    )
+    page = await read(request, dead_letters.walk, caller.tenant, FailureFilter(**query), limit, before)
     data = [views.failure(row) for row in page.rows]
     return json_answer({"data": data, "next_cursor": make_cursor(caller.tenant, scope, page.next)})
 

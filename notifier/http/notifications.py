@@ -22,7 +22,7 @@ from notifier.http.checking import check_shape
 from notifier.http.compose import read_recipient
 from notifier.http.config import HttpConfig
 from notifier.http.pages import make_cursor, read_cursor
-from notifier.http.parts import CONFIG, PARTS, READS, enter
+from notifier.http.parts import CONFIG, PARTS, enter, read
 from notifier.http.problems import Problem
 from notifier.http.schemas import ResolveRequest, SearchRequest, To
 from notifier.storage import attempts, changes, notifications
@@ -50,9 +50,7 @@ async def show(request: web.Request) -> web.Response:
     """One notification with its attempts and its timeline."""
     caller = await enter(request, "read")
     queries.read_query(request, {})
-    row, tried = await request.app[READS].run(
-        _row_and_attempts, request.app[PARTS].engine, caller.tenant, _id(request)
-    )
+    row, tried = await read(request, _row_and_attempts, caller.tenant, _id(request))
     return json_answer(views.detailed(row, tried))
 
 
@@ -79,7 +77,7 @@ async def cancel(request: web.Request) -> web.Response:
     caller = await enter(request, "send")
     queries.read_query(request, {})
     await read_nothing(request, request.app[CONFIG])
-    row = await request.app[READS].run(changes.cancel, request.app[PARTS].engine, caller.tenant, _id(request))
+    row = await read(request, changes.cancel, caller.tenant, _id(request))
     return json_answer(views.listed(row))
 
 
@@ -91,9 +89,7 @@ async def resolve(request: web.Request) -> web.Response:
     fields, errors = check_shape(value, ResolveRequest)
     if errors:
         raise InvalidFields(errors)
-    row = await request.app[READS].run(
-        changes.resolve, request.app[PARTS].engine, caller.tenant, _id(request), fields.verdict
-    )
+    row = await read(request, changes.resolve, caller.tenant, _id(request), fields.verdict)
     return json_answer(views.listed(row))
 
 
@@ -125,9 +121,9 @@ async def _page(
     limit, cursor = query.pop("limit", queries.DEFAULT_PAGE), query.pop("cursor", None)
     scope = _scope(request, {**query, "recipient": recipient_hash})
     before = read_cursor(tenant, scope, cursor)
-    page = await request.app[READS].run(
+    page = await read(
+        request,
         partial(notifications.walk, examined=request.app[CONFIG].examined),
-        request.app[PARTS].engine,
         tenant,
         _filter(query, recipient_hash, request.app[PARTS].now()),
         limit,

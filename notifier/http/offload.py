@@ -28,15 +28,18 @@ class Offload:
         self._running = 0
         self._deadline = deadline
 
-    async def run(self, function: Callable[..., Result], *args: Any) -> Result:
-        """What `function(*args)` returns; raises `Unavailable` if storage is away, slow or too busy."""
+    async def run(self, function: Callable[..., Result], *args: Any, waited: float = 0.0) -> Result:
+        """What `function(*args)` returns; raises `Unavailable` if storage is away, slow or too busy.
+
+        `waited` are the seconds of its deadline that the caller's request has spent elsewhere.
+        """
         if self._running >= self._room:
             raise Unavailable
         self._running += 1
         work = self._executor.submit(function, *args)
         work.add_done_callback(self._ended_from(asyncio.get_running_loop()))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(work), self._deadline)
+            return await asyncio.wait_for(asyncio.wrap_future(work), max(0.0, self._deadline - waited))
         except TimeoutError:
             raise Unavailable from None
         except SQLAlchemyError as error:

@@ -1,9 +1,10 @@
 """What the door is given by `bootstrap`, and where a handler finds it."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 from sqlalchemy import Engine
@@ -19,8 +20,8 @@ from notifier.intake.accept import Kept, Submission
 class Accepts(Protocol):
     """What keeps a checked request: the intake."""
 
-    async def submit(self, submission: Submission) -> Kept:
-        """Keep it durably, or raise."""
+    async def submit(self, submission: Submission, *, waited: float = 0.0) -> Kept:
+        """Keep it durably, or raise; `waited` seconds of its time are gone already."""
 
 
 def _never() -> bool:
@@ -57,14 +58,26 @@ KEYS = web.AppKey("keys", KeyRing)
 CALLER = web.RequestKey("caller", Caller)
 REQUEST_ID = web.RequestKey("request_id", str)
 TRACEPARENT = web.RequestKey("traceparent", str)
+#: Seconds that a request has waited for storage: all its waits together have one bound (promise 9).
+WAITED = web.RequestKey("waited", float)
+
+Result = TypeVar("Result")
 
 
 async def enter(request: web.Request, scope: str) -> Caller:
     """Who sent the request, if its key is valid and has the scope; raises `Problem`."""
+    time = asyncio.get_running_loop().time
+    began = time()
     caller = await request.app[KEYS].caller(request)
-    request[CALLER] = caller
+    request[CALLER], request[WAITED] = caller, time() - began
     caller.must_have(scope)
     return caller
+
+
+async def read(request: web.Request, function: Callable[..., Result], *args: Any) -> Result:
+    """What `function(engine, *args)` says within what is left of the request's time; raises `Unavailable`."""
+    engine = request.app[PARTS].engine
+    return await request.app[READS].run(function, engine, *args, waited=request[WAITED])
 
 
 def asked_by(request: web.Request, caller: Caller) -> Asked:

@@ -8,7 +8,7 @@ from aiohttp import web
 from sqlalchemy import Engine
 
 from notifier.http.callers import Caller
-from notifier.http.parts import PARTS, READS
+from notifier.http.parts import read
 from notifier.intake.accept import Kept
 from notifier.storage import accepting
 from notifier.storage.engine import reading
@@ -21,7 +21,7 @@ async def earlier_answer(
     if key is None:
         return None
     name = (caller.key_id, route, key)
-    found = await request.app[READS].run(_find, request.app[PARTS].engine, name)
+    found = await read(request, _find, name)
     if found is None or found.expired or found.body_hash != digest.hex():
         return None
     return Kept(found.answer.encode(), replayed=True)

@@ -18,7 +18,7 @@ from notifier.http.body import read_json
 from notifier.http.checking import Errors, check_shape
 from notifier.http.compose import Asked, compose
 from notifier.http.headers import idempotency_key_of
-from notifier.http.parts import CALLER, CONFIG, PARTS, REQUEST_ID, asked_by, enter
+from notifier.http.parts import CALLER, CONFIG, PARTS, REQUEST_ID, WAITED, asked_by, enter
 from notifier.http.queries import flag, read_query
 from notifier.http.replays import earlier_answer
 from notifier.http.schemas import SendRequest
@@ -91,7 +91,7 @@ async def keep(
         body_hash=named[1],
         respond=respond,
     )
-    return await request.app[PARTS].intake.submit(submission)
+    return await request.app[PARTS].intake.submit(submission, waited=request[WAITED])
 
 
 def read_request(body: bytes) -> tuple[SendRequest, Errors]:

@@ -73,8 +73,8 @@ class Intake:
         """Whether the waiting list has no room."""
         return len(self._waiting) >= self._limit
 
-    async def submit(self, submission: Submission) -> Kept:
-        """Keep it; returns once it is durable.
+    async def submit(self, submission: Submission, *, waited: float = 0.0) -> Kept:
+        """Keep it; returns once it is durable. `waited` seconds of the caller's time are gone already.
 
         Raises `BacklogFull`, `Unavailable`, `OutcomeUnknown`, `KeyReused`, `KeyInUse` or `InvalidInput`.
         """
@@ -83,7 +83,7 @@ class Intake:
         ticket = Ticket(submission, result, loop)
         self._enter(ticket)
         # A timer and a future are all a waiting request costs; `asyncio.wait` would make a task of each.
-        late = loop.call_later(self._wait, self._end_late, ticket, result)
+        late = loop.call_later(max(0.0, self._wait - waited), self._end_late, ticket, result)
         try:
             return await result
         finally:

@@ -144,7 +144,7 @@ class TestWithRememberedKeys:
 class Broken:
     """An intake with a bug: no machine can be made to have one."""
 
-    async def submit(self, submission):
+    async def submit(self, submission, **_):
         raise RuntimeError("ada@example.com: SELECT secret")
 
 
