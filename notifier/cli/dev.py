@@ -27,7 +27,8 @@ def command(port: int | None, tour: bool, once: bool, log_level: str) -> None:
 
     Keeps its data in the database of Settings (a SQLite file here unless told), sends through the
     providers of Settings (printing them unless told), accepts only from this machine, and makes a new
-    development key at each start.
+    development key at each start. Shows the sum of promise 2 after the tour and at its end; exit 1 if it
+    does not hold.
     """
     settings = settings_or_exit(**({} if port is None else {"http_port": port}))
     if settings.http_host not in _LOOPBACK:
@@ -47,6 +48,7 @@ def command(port: int | None, tour: bool, once: bool, log_level: str) -> None:
 
 def _run(settings: Settings, sock: object, *, tour: bool, once: bool) -> bool:
     from notifier.bootstrap.dev import DevService
+    from notifier.cli.books import show_books
     from notifier.cli.loops import run_loop
     from notifier.cli.tour import Tour, greet
 
@@ -59,6 +61,8 @@ def _run(settings: Settings, sock: object, *, tour: bool, once: bool) -> bool:
         async with service.serving(sock, stop) as address:  # type: ignore[arg-type]
             if tour:
                 passed = await Tour(address, service.key).run(stop)
+            if tour and not once:
+                passed = await asyncio.to_thread(show_books, settings) and passed
             if not once:
                 greet(address, service.key)
                 await stop.wait()
@@ -67,4 +71,4 @@ def _run(settings: Settings, sock: object, *, tour: bool, once: bool) -> bool:
         run_loop(main)
     finally:
         service.stop()
-    return passed
+    return show_books(settings) and passed

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from notifier.bootstrap.roads import BrokerParts
     from notifier.settings import Settings
+    from notifier.storage.books import Books
     from notifier.storage.outbox import Bell
 
 #: Pages under way at once: the database reads one while the broker confirms the others.
@@ -35,7 +36,7 @@ def command(yes: bool, as_json: bool) -> None:
     """Publish a message again for everything that is queued or being sent.
 
     For after RabbitMQ lost its queues (a purge, a rebuilt cluster). Safe to run at any time and twice:
-    nothing is sent again for a message too many.
+    nothing is sent again for a message too many. Ends with the sum of promise 2; exit 1 if it does not hold.
     """
     settings = settings_or_exit()
     if settings.embedded:
@@ -48,13 +49,19 @@ def command(yes: bool, as_json: bool) -> None:
         if not sys.stdin.isatty():
             raise click.UsageError("--yes must be given where nobody can be asked")
         click.confirm(_QUESTION, abort=True, err=True)
-    rung = _reconcile(settings)
-    say(as_json, {"rung": rung}, f"rung for {rung} notification{'' if rung == 1 else 's'}")
+    from notifier.cli.books import document, fault, in_words
+
+    rung, found = _reconcile(settings)
+    words = f"rung for {rung} notification{'' if rung == 1 else 's'}\n{in_words(found)}"
+    say(as_json, {"rung": rung, "sum": document(found)}, words)
+    if not found.balanced:
+        fail(fault(found))
 
 
-def _reconcile(settings: "Settings") -> int:
+def _reconcile(settings: "Settings") -> "tuple[int, Books]":
     from notifier.bootstrap.roads import make_broker
     from notifier.cli.database import database_or_exit
+    from notifier.storage import books
     from notifier.telemetry.logs import configure_logs
 
     configure_logs("console", "critical")
@@ -63,7 +70,8 @@ def _reconcile(settings: "Settings") -> int:
         try:
             _declare(broker)
             with _progress(engine, settings) as advance:
-                return ring_everything(engine, broker, settings, advance)
+                rung = ring_everything(engine, broker, settings, advance)
+            return rung, books.read(engine)
         except _Refused as error:
             fail(str(error))
         finally:

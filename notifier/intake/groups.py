@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -52,6 +53,8 @@ class GroupWriter:
         reach: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._engine = engine
+        # Its row in the books: no other process waits for it.
+        self._id = uuid4()
         self._ttl = ttl or {str(priority): seconds for priority, seconds in DEFAULT_TTL.items()}
         self._key_life = timedelta(hours=key_hours)
         self._grace = grace
@@ -104,7 +107,7 @@ class GroupWriter:
             ]
             rows: list[OutboxRow] = []
             if fresh:
-                accepting.add_notifications(connection, fresh)
+                accepting.add_notifications(connection, fresh, self._id)
                 bells = [Bell(m.lane, m.id, n.units) for n, m in fresh if m.status is Status.QUEUED]
                 rows = outbox.add(connection, bells, self._grace)
             self._reach("before_commit")

@@ -17,7 +17,7 @@ from notifier.domain.lanes import Lane
 from notifier.queueing.handover import Handover
 from notifier.queueing.orphans import OrphanHunt
 from notifier.queueing.roads import Road
-from notifier.storage import accepting, changes, faults, outbox, relaying, workers
+from notifier.storage import accepting, books, changes, faults, outbox, relaying, workers
 from notifier.storage.engine import reading, writing
 from notifier.storage.outbox import Bell
 
@@ -208,6 +208,7 @@ class Relay:
             with writing(self._engine) as connection:
                 accepting.sweep_keys(connection, self._config.batch)
                 workers.sweep(connection, 86_400)
+                books.fold(connection, 3600)
         if now >= self._next_count:
             try:
                 self._count()

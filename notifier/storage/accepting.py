@@ -15,6 +15,7 @@ from notifier.domain.lanes import Lane
 from notifier.domain.lifecycle import Status
 from notifier.domain.notification import MESSAGE_VERSION, NewNotification
 from notifier.domain.recipients import address_key
+from notifier.storage import books
 from notifier.storage.groups import Group
 from notifier.storage.notifications import search_hash
 from notifier.storage.tables import idempotency, notifications
@@ -128,12 +129,15 @@ def stored(new: NewNotification, made: UUID, now: datetime, default_ttl: int) ->
     )
 
 
-def add_notifications(connection: Connection, rows: Sequence[tuple[NewNotification, Stored]]) -> None:
-    """Insert the group in one statement."""
+def add_notifications(
+    connection: Connection, rows: Sequence[tuple[NewNotification, Stored]], writer: UUID
+) -> None:
+    """Insert the group in one statement, and enter in `writer`'s books that it was accepted."""
     dialect = connection.dialect.name
     ordered = sorted(rows, key=lambda row: row[1].id)
     values = [_values(new, made) for new, made in ordered]
     connection.execute(_insert_rows(dialect), _ROW.parameters(dialect, values))
+    books.enter(connection, writer, len(rows))
 
 
 @lru_cache

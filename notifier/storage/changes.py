@@ -75,7 +75,7 @@ def _present(connection: Connection, tenant: str, wanted: UUID) -> NotificationR
 
 
 def counts(engine: Engine, tenant: str | None = None) -> dict[Status, int]:
-    """How many notifications stand in each state: the two sides of promise 2's sum."""
+    """How many notifications stand in each state: the right side of promise 2's sum (see `books`)."""
     statement = select(_table.status, func.count()).group_by(_table.status)
     if tenant is not None:
         statement = statement.where(_table.tenant == tenant)

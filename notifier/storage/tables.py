@@ -185,6 +185,15 @@ api_keys = Table(
     Column("last_used_at", UtcTime),
 )
 
+accepted = Table(
+    "accepted",
+    metadata,
+    # A process that accepts; all zeros for those that are gone.
+    Column("writer", Id, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
 workers = Table(
     "workers",
     metadata,

@@ -87,7 +87,7 @@ def keep(engine: Engine, wanted: Iterable[NewNotification]) -> list[Stored]:
     with writing(engine) as connection:
         now = accepting.database_time(connection)
         rows = [(one, accepting.stored(one, uuid7(now), now, 3600)) for one in wanted]
-        accepting.add_notifications(connection, rows)
+        accepting.add_notifications(connection, rows, uuid.uuid4())
     return [made for _, made in rows]
 
 

@@ -12,9 +12,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from notifier.storage import health, migrations
+from notifier.domain.lifecycle import Status
+from notifier.storage import books, health, migrations
+from notifier.storage.books import Books
 from notifier.storage.tables import metadata
-from tests.conformance.storage_kit import engine_at
+from tests.conformance.storage_kit import engine_at, keep, new
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +52,21 @@ def test_up_down_and_up_again_leaves_nothing_between(database_url):
         assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
         migrations.upgrade(database_url)
         assert set(metadata.tables) <= set(inspect(engine).get_table_names())
+
+
+def test_what_was_kept_before_the_books_were_counts_as_accepted(database_url):
+    """Up, down and up again, with rows kept in between: the sum holds after each way up."""
+    migrations.upgrade(database_url)
+    with engine_at(database_url) as engine:
+        keep(engine, [new() for _ in range(3)])
+        migrations.downgrade(database_url, "0001")
+        assert "accepted" not in inspect(engine).get_table_names()
+        migrations.upgrade(database_url)
+        assert books.read(engine) == Books(3, {Status.QUEUED: 3})
+        keep(engine, [new(), new()])
+        migrations.downgrade(database_url, "0001")
+        migrations.upgrade(database_url)
+        assert books.read(engine) == Books(5, {Status.QUEUED: 5})
 
 
 def test_upgrading_twice_changes_nothing(database_url):
@@ -92,6 +109,7 @@ def test_alembic_prints_the_sql_without_a_database(dialect):
     done = _alembic(["upgrade", "head", "--sql"], NOTIFIER_DATABASE_URL=dialect)
     assert done.returncode == 0, done.stderr
     assert "CREATE TABLE notifications" in done.stdout
+    assert "INSERT INTO accepted" in done.stdout
 
 
 def test_a_percent_sign_in_the_url_is_taken_as_it_is(tmp_path):
@@ -102,10 +120,11 @@ def test_a_percent_sign_in_the_url_is_taken_as_it_is(tmp_path):
 
 
 def _alembic(arguments, **environment):
+    own = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
     return subprocess.run(
         [sys.executable, "-m", "alembic", "-c", str(migrations.ini_path()), *arguments],
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env=own | environment,
         capture_output=True,
         text=True,
         timeout=60,

@@ -66,7 +66,9 @@ def test_what_the_broker_lost_is_rung_again_and_what_has_ended_is_not(both, post
         )
     engine.dispose()
     ended = both.run("reconcile", "--yes", "--json")
-    assert ended.json() == {"rung": 3}
+    assert ended.json()["rung"] == 3
+    shown = ended.json()["sum"]
+    assert (shown["accepted"], shown["pending"], shown["sent"], shown["balanced"]) == (5, 4, 1, True)
     assert names_in(channel, low) == kept[1:]
 
 
@@ -74,7 +76,10 @@ def test_running_it_twice_does_no_harm(both, channel):
     """The second bell names the same notification; the claim that finds nothing to do ends it."""
     name = send(both, 1)
     both.run("reconcile", "--yes")
-    assert both.run("reconcile", "--yes").out == "rung for 1 notification\n"
+    assert both.run("reconcile", "--yes").out == (
+        "rung for 1 notification\n"
+        "accepted 1 = pending 1 + held 0 + sent 0 + failed 0 + expired 0 + cancelled 0 + suppressed 0\n"
+    )
     assert set(names_in(channel, Lane.parse("sms.medium"))) == {name}
 
 
@@ -100,6 +105,21 @@ def test_sending_with_the_broker_away_is_accepted_and_said(migrated):
     assert ended.out.startswith("ntf_")
     assert "a relay hands it over" in ended.err
     assert "s3cret-word" not in ended.err
+
+
+def test_a_notification_that_is_gone_from_the_database_is_missed(both, postgres_url):
+    """The sum of promise 2 is counted apart from the rows: exit 1, and it says how many."""
+    for number in range(3):
+        send(both, number)
+    engine = create_engine(postgres_url)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM notifications WHERE recipient::text LIKE '%2671%'"))
+    engine.dispose()
+    ended = both.run("reconcile", "--yes", code=1)
+    assert "\naccepted 3 != pending 2 + held 0" in ended.out
+    assert "1 that was accepted can't be found" in ended.err
+    ended = both.run("reconcile", "--yes", "--json", code=1)
+    assert (ended.json()["sum"]["missing"], ended.json()["sum"]["balanced"]) == (1, False)
 
 
 def test_an_embedded_broker_has_nothing_to_reconcile(migrated):

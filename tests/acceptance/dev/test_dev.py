@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -107,7 +108,31 @@ def test_it_accepts_prints_shows_and_stops_in_order(started, tmp_path):
     assert [message["id"] for message in dev.get("/v1/dev/messages")["data"]] == [one]
     assert any(one in line and "Number 1" in line for line in dev.lines)
     assert dev.end(signal.SIGTERM) == 0
+    assert dev.lines[-1].strip() == SUM.format(1, "=", 1)
     assert not [line for line in dev.lines if "Traceback" in line]
+
+
+SUM = "accepted {} {} pending 0 + held 0 + sent {} + failed 0 + expired 0 + cancelled 0 + suppressed 0"
+
+
+def dev_once(folder: Path) -> tuple[int, list[str], str]:
+    """`notifier dev --once`: its exit code, its lines and its standard error."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
+    arguments = [sys.executable, "-m", "notifier", "dev", "--port", "0", "--once"]
+    done = subprocess.run(arguments, cwd=folder, env=clean, capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def test_the_tour_ends_with_the_sum_of_promise_2_and_fails_when_it_does_not_hold(tmp_path):
+    """One down each of nine lanes; then a row is taken away behind the service's back: exit 1, and said."""
+    code, lines, err = dev_once(tmp_path)
+    assert (code, lines[-1]) == (0, SUM.format(9, "=", 9)), err
+    with contextlib.closing(sqlite3.connect(tmp_path / "notifier.db")) as connection, connection:
+        connection.execute("DELETE FROM notifications WHERE rowid = 1")
+    code, lines, err = dev_once(tmp_path)
+    assert (code, lines[-1]) == (1, SUM.format(18, "!=", 17))
+    assert "1 that was accepted can't be found" in err
+    assert "Traceback" not in err
 
 
 def test_each_start_makes_a_new_key_and_ends_the_old_one(started):
@@ -150,3 +175,5 @@ def test_kill_9_in_the_middle_loses_nothing(started, tmp_path):
     wait_until(lambda: counts(tmp_path) == {"sent": kept}, 60, "all of them to be sent")
     for one in accepted[:known][:: max(1, known // 20)]:
         assert again.get(f"/v1/notifications/{one}")["status"] == "sent"
+    assert again.end(signal.SIGTERM) == 0
+    assert again.lines[-1].strip() == SUM.format(kept, "=", kept)

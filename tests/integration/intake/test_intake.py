@@ -20,11 +20,14 @@ from notifier.domain.errors import (
     Unavailable,
 )
 from notifier.domain.lanes import Priority
+from notifier.domain.lifecycle import Status
 from notifier.domain.notification import Content
 from notifier.intake.accept import Intake
 from notifier.intake.admission import Admission, Level, Limits
 from notifier.intake.groups import GroupWriter
 from notifier.intake.submissions import Submission
+from notifier.storage import books
+from notifier.storage.books import Books
 from notifier.storage.engine import reading, writing
 from notifier.storage.tables import idempotency, notifications, outbox
 from tests.conformance.storage_kit import EMAIL_HIGH, EMAIL_LOW, engine_at, migrate, new, together
@@ -41,6 +44,7 @@ def engine(database_url, tmp_path_factory):
     migrate(database_url, tmp_path_factory.getbasetemp() / "storage-template")
     with engine_at(database_url) as made:
         yield made
+    balances(database_url)
 
 
 @pytest.fixture
@@ -48,6 +52,14 @@ def postgres_engine(postgres_url, tmp_path):
     migrate(postgres_url, tmp_path)
     with engine_at(postgres_url) as made:
         yield made
+    balances(postgres_url)
+
+
+def balances(url):
+    """After every test here, whatever it did: as many are counted as accepted as were kept."""
+    with engine_at(url) as own:
+        found = books.read(own)
+    assert found.balanced, found
 
 
 @contextmanager
@@ -218,6 +230,20 @@ async def test_the_same_key_with_another_body_is_refused_and_another_route_is_an
             await intake.submit(submission(key="k", body=b"other"))
         assert (await intake.submit(submission(key="k"))).replayed
     assert count(engine) == 1
+
+
+async def test_an_answer_given_again_and_a_refusal_are_no_acceptance(engine):
+    """What is counted as accepted is what was kept, however often it was asked for."""
+    with running(engine) as intake:
+        for _ in range(3):
+            await intake.submit(submission(new(), new(), key="k"))
+        for refused in (submission(key="k", body=b"other"), submission(new(), unstorable())):
+            with pytest.raises((KeyReused, InvalidInput)):
+                await intake.submit(refused)
+        intake._admission.level = Level(10**9, 0)
+        with pytest.raises(BacklogFull):
+            await intake.submit(submission())
+    assert books.read(engine) == Books(2, {Status.QUEUED: 2})
 
 
 async def test_a_key_whose_time_is_over_is_free_again(engine):
