@@ -21,8 +21,9 @@ from notifier.domain.lanes import Lane
 from notifier.queueing import rabbitmq_topology
 from notifier.queueing.bodies import BodyCheck, require_json_encoder
 from notifier.queueing.rabbitmq_consumer import RabbitmqConsumer
+from notifier.queueing.rabbitmq_hosts import Hosts
 from notifier.queueing.rabbitmq_link import ChannelLost, Link, LinkLost
-from notifier.queueing.rabbitmq_parameters import parameters, shuffled
+from notifier.queueing.rabbitmq_parameters import parameters
 from notifier.queueing.rabbitmq_publisher import RabbitmqPublisher
 from notifier.queueing.rabbitmq_publishing import Act
 from notifier.queueing.rabbitmq_topology import QueueType, Topology, dead_name
@@ -57,6 +58,7 @@ class NotifierRabbitmqBroker(RabbitmqBroker):
         require_json_encoder()
         super().__init__(middleware=middleware or [])
         self.parameters = parameters(url, ca_file=ca_file, name="notifier consumer")
+        self._hosts = Hosts(self.parameters)
         self.topology = Topology(queue_type, delivery_limit)
         self.bodies = BodyCheck(prefix, on_bad_message)
         self._publisher = RabbitmqPublisher(
@@ -119,7 +121,7 @@ class NotifierRabbitmqBroker(RabbitmqBroker):
         self.bodies.require_lane(queue_name)
         prefetch = self._prefetch.get(queue_name, prefetch)
         consumer = RabbitmqConsumer(
-            shuffled(self.parameters),
+            self._hosts,
             self.topology,
             self.bodies,
             queue_name,

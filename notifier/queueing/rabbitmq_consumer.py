@@ -8,12 +8,11 @@ wake the connection; the consumer's own thread writes.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import dramatiq
-import pika
 import pika.exceptions
 import structlog
 from dramatiq.errors import ConnectionClosed
@@ -21,6 +20,7 @@ from dramatiq.errors import ConnectionClosed
 from notifier.queueing.acks import AckLedger
 from notifier.queueing.bodies import BodyCheck, nack_unknown_actor
 from notifier.queueing.broker import Epoch, Proxy
+from notifier.queueing.rabbitmq_hosts import Hosts
 from notifier.queueing.rabbitmq_link import Link, LinkLost
 from notifier.queueing.rabbitmq_topology import Topology, declare
 
@@ -28,6 +28,11 @@ log = structlog.get_logger(__name__)
 
 #: Seconds that `close` gives the broker to take the last acks.
 CLOSE_SECONDS = 3.0
+#: Seconds of silence before the broker is asked whether it is there, and that it has for its answer: a
+#: frozen node keeps its connections, and its lanes would stand still until its heartbeats are missed.
+QUIET, ANSWER = 1.0, 5.0
+#: Seconds between two looks.
+_LOOK = 0.5
 
 
 class RabbitmqConsumer(dramatiq.Consumer):
@@ -39,7 +44,7 @@ class RabbitmqConsumer(dramatiq.Consumer):
 
     def __init__(
         self,
-        candidates: Sequence[pika.ConnectionParameters],
+        hosts: Hosts,
         topology: Topology,
         bodies: BodyCheck,
         queue_name: str,
@@ -61,8 +66,10 @@ class RabbitmqConsumer(dramatiq.Consumer):
         self._cancelled = False
         self._prefetch, self._wanted = prefetch, prefetch
         self._changing = False
+        self._asked: float | None = None
+        self._hosts = hosts
         try:
-            self._link = Link.open(candidates, self.epoch.end)
+            self._link = Link.open(hosts, self.epoch.end)
         except LinkLost as error:
             raise ConnectionClosed(str(error)) from None  # type: ignore[no-untyped-call]
         try:
@@ -111,12 +118,26 @@ class RabbitmqConsumer(dramatiq.Consumer):
             while not (self._arrived or self._cancelled or self.epoch.over):
                 self._flush()
                 remaining = deadline - time.monotonic()
-                self._link.pump(max(remaining, 0.0))
+                self._link.pump(min(max(remaining, 0.0), _LOOK))
+                self._ask()
                 if remaining <= 0:
                     return
         except (LinkLost, pika.exceptions.AMQPError) as error:
             self.epoch.end()
+            self._hosts.failed(self._link.parameters)
             raise ConnectionClosed(str(error)) from None  # type: ignore[no-untyped-call]
+
+    def _ask(self) -> None:
+        """Have a silent broker say something; raises `LinkLost` when it does not."""
+        now = time.monotonic()
+        if self._link.quiet < QUIET:
+            self._asked = None
+        elif self._asked is None:
+            self._asked = now
+            # Says what it has been told already, and acts on no consumer that is there.
+            self._channel.basic_qos(prefetch_count=self._prefetch, callback=lambda _frame: None)
+        elif now - self._asked > ANSWER:
+            self._link.give_up(f"no answer within {ANSWER:g} s")
 
     # Settling: any thread appends, the owner writes.
 

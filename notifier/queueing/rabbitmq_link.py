@@ -7,7 +7,7 @@ other threads asked for with `wake()`, the only method they may call.
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import pika
 import pika.exceptions
@@ -92,8 +92,17 @@ class Link:
         if self.lost is not None:
             raise LinkLost(_reason(self.lost))
         if self._silent():
-            self._fail(LinkLost(f"the broker was silent for {SILENCE:.0f} s"))
-            raise LinkLost(_reason(self.lost))
+            self.give_up(f"the broker was silent for {SILENCE:.0f} s")
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since the last byte of the broker that a `pump` has read."""
+        return time.monotonic() - self._heard[1]
+
+    def give_up(self, reason: str) -> NoReturn:
+        """Drop the connection without a word, for the broker would not hear it; raises `LinkLost`."""
+        self._fail(LinkLost(reason))
+        raise LinkLost(_reason(self.lost))
 
     def wake(self, callback: Callable[[], None]) -> None:
         """From any thread: run `callback` in the owner's, within its present or next `pump`."""
@@ -167,10 +176,10 @@ class Link:
             self._alarm = None
 
     def _silent(self) -> bool:
-        received, now = self._connection.bytes_received, time.monotonic()
+        received = self._connection.bytes_received
         if received != self._heard[0]:
-            self._heard = (received, now)
-        return now - self._heard[1] > SILENCE
+            self._heard = (received, time.monotonic())
+        return self.quiet > SILENCE
 
     def _fail(self, error: Exception) -> None:
         """Drop the connection without a word to the broker."""

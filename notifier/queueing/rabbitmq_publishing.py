@@ -247,7 +247,7 @@ class PublisherThread(threading.Thread):
             return
         unanswered = self._asked is not None and now - self._asked > self._options.confirm_seconds
         if late or unanswered:
-            raise LinkLost(f"no confirm within {self._options.confirm_seconds:g} s")
+            link.give_up(f"no confirm within {self._options.confirm_seconds:g} s")
         if self._asked is None and now - self._heard >= PROBE:
             self._asked = now
             channel.basic_qos(prefetch_count=1, callback=self._on_probe)

@@ -18,6 +18,10 @@ from notifier.scheduling.lane_queue import Gate, LaneQueue
 
 log = structlog.get_logger("notifier.scheduling")
 
+#: Seconds until a consumer whose connection was lost is made anew; Dramatiq's own 3 would be a third of
+#: what a lane may stand still when a node of the broker is lost.
+CONSUMER_RESTART = 1.0
+
 
 class LaneScheduling(dramatiq.Middleware):
     """One lane queue for one worker; `threads` and `prefetch` replace what the command line passed.
@@ -45,6 +49,7 @@ class LaneScheduling(dramatiq.Middleware):
         boot.work_queue = self.queue
         boot.worker_threads = self._threads
         boot.queue_prefetch = self._prefetch
+        dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = CONSUMER_RESTART
         self._worker = worker
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:

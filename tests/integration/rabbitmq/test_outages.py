@@ -103,7 +103,7 @@ def test_down_is_told_at_once(own_node, make_publisher):
 
 
 def test_a_frozen_broker_is_noticed(own_node, make_publisher, make_broker):
-    """A broker that is silent with open connections: confirms fail in 5 s, the consumer ends within 30 s."""
+    """A broker that is silent with open connections: confirms fail in 5 s, and the consumer ends with them."""
     publisher = make_publisher(own_node.url)
     wait_for_confirms(publisher)
     broker = make_broker(own_node.url)
@@ -118,10 +118,10 @@ def test_a_frozen_broker_is_noticed(own_node, make_publisher, make_broker):
         assert time.monotonic() - begun < 12
         with pytest.raises(ConnectionClosed):
             assert nothing_comes(consumer, turns=80)
-        assert time.monotonic() - begun < 30
+        assert time.monotonic() - begun < 15  # 7 s, and room; heartbeats would take 22 s
         assert proxy.epoch.over
         consumer.close()
-        assert time.monotonic() - begun < 35
+        assert time.monotonic() - begun < 20
     finally:
         own_node.thaw()
     wait_until(lambda: publisher.connected, 30, "the publisher's return")

@@ -1,6 +1,7 @@
 """The lane queue is really the one that Dramatiq's worker takes from, or the process does not start."""
 
 import threading
+from types import SimpleNamespace
 
 import dramatiq
 import pytest
@@ -40,6 +41,28 @@ def test_a_real_worker_takes_from_the_lane_queue_with_our_threads_and_prefetch()
         worker.stop()
         broker.close()
     assert scheduling.queue.waiting().get("email", 0) == 0
+
+
+def test_a_consumer_that_lost_its_connection_is_back_in_a_second(monkeypatch):
+    """Dramatiq waits as long as we say: its own three seconds are too long for promise 8."""
+    broker, act, ran, worker = started(LaneScheduling(lambda _: Grant("console"), threads=1))
+    consume, waits = broker.consume, []
+
+    class Lost(dramatiq.Consumer):
+        def __next__(self):
+            monkeypatch.setattr(broker, "consume", consume)
+            raise dramatiq.ConnectionClosed("lost")
+
+    monkeypatch.setattr(broker, "consume", lambda *_, **__: Lost())
+    monkeypatch.setattr(dramatiq.worker, "time", SimpleNamespace(sleep=waits.append))
+    worker.start()
+    try:
+        act.send(1)
+        assert ran.acquire(timeout=20)
+        assert set(waits) == {1.0}
+    finally:
+        worker.stop()
+        broker.close()
 
 
 class Tampers(dramatiq.Middleware):
