@@ -1,4 +1,4 @@
-"""Where the servers' binaries are: Debian's folders first, then PATH."""
+"""Where the servers' binaries and the clocks' library are: Debian's folders first, then PATH."""
 
 import os
 import shutil
@@ -9,6 +9,10 @@ _POSTGRES_ROOT = Path("/usr/lib/postgresql")
 _RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 _ERLANG = Path("/usr/lib/erlang/bin")
 
+_LIBRARIES = (Path("/usr/lib"), Path("/usr/local/lib"), Path("/usr/lib64"))
+
+#: The library that gives a process a wrong clock, in its build for processes with threads.
+FAKETIME = "libfaketimeMT.so.1"
 POSTGRES_NAMES = ("initdb", "postgres")
 RABBITMQ_NAMES = ("rabbitmq-server", "rabbitmqctl", "epmd", "erl")
 
@@ -27,15 +31,26 @@ def find(name: str) -> str:
 
 def missing() -> list[str]:
     """The binaries that are not installed."""
-    return [name for name in (*POSTGRES_NAMES, *RABBITMQ_NAMES) if _find(name) is None]
+    return [name for name in (*POSTGRES_NAMES, *RABBITMQ_NAMES, FAKETIME) if _find(name) is None]
 
 
 def _find(name: str) -> str | None:
+    if name == FAKETIME:
+        return _library(name)
     folders = _debian_postgres() if name in POSTGRES_NAMES else [_RABBITMQ, _ERLANG]
     for folder in folders:
         if os.access(folder / name, os.X_OK):
             return str(folder / name)
     return shutil.which(name)
+
+
+def _library(name: str) -> str | None:
+    """Debian has it below its folder for the machine's kind, others next to their libraries."""
+    for folder in _LIBRARIES:
+        for path in (folder / "faketime" / name, *sorted(folder.glob(f"*/faketime/{name}"))):
+            if path.is_file():
+                return str(path)
+    return None
 
 
 def _debian_postgres() -> list[Path]:
