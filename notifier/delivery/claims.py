@@ -17,7 +17,7 @@ from notifier.delivery.takeovers import Limits, abandoned_attempt, judge
 from notifier.domain.lifecycle import OnUncertain, Status
 from notifier.storage import claiming, faults, recording
 from notifier.storage.claiming import Claimed, Wanted
-from notifier.storage.engine import writing
+from notifier.storage.engine import one_statement, writing
 
 _GROUP = 256
 _TRIES = 5
@@ -122,7 +122,7 @@ class ClaimDesk:
         once.sort(key=lambda one: one.id)
         for attempt in range(_TRIES):
             try:
-                with writing(self._engine) as connection:
+                with one_statement(self._engine) as connection:
                     found = claiming.claim_plain(connection, once, self._owner, self._lease)
                 return {claimed.claim_id: claimed for claimed in found}
             except Exception as error:

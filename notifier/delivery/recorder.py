@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from notifier.delivery.begun import Begun
 from notifier.queueing.broker import Settlement
 from notifier.storage import faults, recording
-from notifier.storage.engine import writing
+from notifier.storage.engine import one_statement, writing
 from notifier.storage.recording import Record
 from notifier.telemetry.signals import Signals
 
@@ -54,7 +54,11 @@ class Recorder:
         self._submitted = 0
         self._stored = 0
         self._stopping = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        #: Three conditions, so that an outcome wakes the recorder and not every thread that waits for room.
+        self._arrived = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._progress = threading.Condition(self._lock)
         #: Never set: a pause that neither a stop nor a new outcome cuts short.
         self._quiet = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -70,31 +74,31 @@ class Recorder:
 
     def submit(self, owed: Owed) -> None:
         """Store it soon; blocks while `bound` outcomes wait."""
-        with self._changed:
+        with self._lock:
             while len(self._waiting) + self._writing >= self._bound:
-                self._changed.wait()
+                self._room.wait()
             self._waiting.append(owed)
             self._submitted += 1
-            self._changed.notify_all()
+            self._arrived.notify()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until everything submitted before this call is stored; False if time ran out first."""
-        with self._changed:
+        with self._lock:
             mark = self._submitted
-            return self._changed.wait_for(lambda: self._stored >= mark, timeout)
+            return self._progress.wait_for(lambda: self._stored >= mark, timeout)
 
     def stop(self, timeout: float) -> bool:
         """Store what waits, then end."""
-        with self._changed:
+        with self._lock:
             self._stopping = True
-            self._changed.notify_all()
+            self._arrived.notify()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._stopping)
+            with self._lock:
+                self._arrived.wait_for(lambda: self._waiting or self._stopping)
                 if not self._waiting:
                     return
                 group, self._waiting = self._waiting, []
@@ -102,10 +106,11 @@ class Recorder:
             try:
                 self._store_until_done(group)
             finally:
-                with self._changed:
+                with self._lock:
                     self._writing = 0
                     self._stored += len(group)
-                    self._changed.notify_all()
+                    self._room.notify(len(group))
+                    self._progress.notify_all()
 
     def _store_until_done(self, group: list[Owed]) -> None:
         pause = 0.1
@@ -141,16 +146,24 @@ class Recorder:
         self._store_until_done([replace(owed, record=plain)])
 
     def _store(self, group: list[Owed]) -> None:
-        endings: list[tuple[Record, str]] = []
-        with writing(self._engine) as connection:
-            left = recording.record(connection, [owed.record for owed in group])
-            for record in sorted(left, key=lambda record: record.id):
-                endings.append((record, recording.store_unmatched(connection, record)))
+        records = [owed.record for owed in group]
+        if recording.is_one_statement(records):
+            with one_statement(self._engine) as connection:
+                left = recording.record(connection, records)
+            # Stopped in between, the whole group is stored again: what is stored already is found to be.
+            endings = self._store_late(left) if left else []
+        else:
+            with writing(self._engine) as connection:
+                endings = _stored_late(connection, recording.record(connection, records))
         self._reach("after_store")
         for record, became in endings:
             log.warning(
                 "outcome_came_late", notification=str(record.id), attempt=record.attempt, became=became
             )
+
+    def _store_late(self, left: list[Record]) -> list[tuple[Record, str]]:
+        with writing(self._engine) as connection:
+            return _stored_late(connection, left)
 
     def _settle(self, group: list[Owed]) -> None:
         self._reach("before_ack")
@@ -158,6 +171,12 @@ class Recorder:
             owed.settlement.ack()
             self._begun.end(owed.record.claim_id)
             self._signals.emit("recorded", id=owed.record.id, status=owed.record.status)
+
+
+def _stored_late(connection: Connection, left: list[Record]) -> list[tuple[Record, str]]:
+    """Store what no longer matches its claim, in key order; what became of each."""
+    ordered = sorted(left, key=lambda record: record.id)
+    return [(record, recording.store_unmatched(connection, record)) for record in ordered]
 
 
 def _without_words(record: Record) -> Record:

@@ -140,6 +140,20 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def one_statement(engine: Engine) -> Iterator[Connection]:
+    """For a single statement that is its own transaction: on PostgreSQL one round trip instead of three.
+
+    Each round trip also waits for the interpreter's lock, which in a busy worker takes longer than the trip.
+    """
+    if engine.dialect.name == "sqlite":
+        with writing(engine) as connection:
+            yield connection
+        return
+    with engine.connect() as plain:
+        yield plain.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads."""
     with engine.connect() as connection:

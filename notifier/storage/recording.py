@@ -73,6 +73,11 @@ _table = notifications.c
 _FINAL = [str(status) for status in FINAL]
 
 
+def is_one_statement(records: Sequence[Record]) -> bool:
+    """Whether `record` has nothing to move or to bury for these: then it is a transaction by itself."""
+    return not any(record.has_former and record.shown for record in records) and not _to_bury(records)
+
+
 def record(connection: Connection, records: Sequence[Record]) -> list[Record]:
     """Store these endings; returns those whose claim no longer stands (see `store_unmatched`)."""
     dialect = connection.dialect.name
@@ -100,9 +105,13 @@ def _values(record: Record) -> tuple[Any, ...]:
 
 
 def _bury(connection: Connection, records: Sequence[Record]) -> None:
-    ended = [record.id for record in records if record.status in {Status.FAILED, Status.EXPIRED}]
+    ended = _to_bury(records)
     if ended:
         bury(connection, ended)
+
+
+def _to_bury(records: Sequence[Record]) -> list[UUID]:
+    return [record.id for record in records if record.status in {Status.FAILED, Status.EXPIRED}]
 
 
 @lru_cache

@@ -25,7 +25,7 @@ from notifier.providers.base import Account
 from notifier.queueing.broker import Epoch, Grant, Proxy, Settlement
 from notifier.queueing.messages import QueueMessage, decode
 from notifier.routing import Router
-from notifier.storage import attempts
+from notifier.storage import attempts, recording
 from tests.conformance.storage_kit import (
     EMAIL_HIGH,
     EMAIL_LOW,
@@ -256,6 +256,40 @@ def test_an_outcome_that_comes_late_is_settled_too(engine):
         assert recorder.drain(10)
     assert log == [(True, None)]
     assert row(engine, made).status == "sending"
+
+
+def test_a_group_whose_late_outcome_fails_once_is_stored_and_settled_once(engine, monkeypatch):
+    """What the group's first statement has committed is found stored when the group is tried again."""
+    log, made = [], keep_one(engine)
+    late, plain = claim_one(engine, made), claim_one(engine, keep_one(engine))
+    change(engine, made, claim_id=late.claim_id ^ 1, attempt=2)
+    store, tries = recording.store_unmatched, []
+
+    def fail_first(connection, record):
+        tries.append(record.id)
+        if len(tries) == 1:
+            raise OperationalError("", {}, Exception("server closed the connection"))
+        return store(connection, record)
+
+    monkeypatch.setattr(recording, "store_unmatched", fail_first)
+    with recorder_of(engine) as recorder:
+        with away(engine):
+            recorder.submit(Owed(ending(late), settlement(log)))
+            recorder.submit(Owed(ending(plain), settlement(log)))
+        assert recorder.drain(20)
+    assert log == [(True, None)] * 2
+    assert row(engine, made).status == "sending"
+    assert row(engine, plain.id).status == "sent"
+    assert [one["n"] for one in attempts.of(engine, TENANT, plain.id)] == [1]
+
+
+def test_every_thread_that_waits_for_room_gets_it(engine):
+    """A stored group makes as much room as it took, and wakes as many."""
+    log, claimed = [], [claim_one(engine, one.id) for one in keep(engine, [new() for _ in range(24)])]
+    with recorder_of(engine, bound=2) as recorder:
+        together(*(partial(recorder.submit, Owed(ending(one), settlement(log))) for one in claimed))
+        assert recorder.drain(30)
+    assert len(log) == 24
 
 
 # one message, one attempt
