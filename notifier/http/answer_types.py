@@ -226,7 +226,10 @@ def parameters() -> dict[str, Any]:
         "dry_run": (_BOOLEAN, "Check everything, keep nothing: 200 with the lane and provider chosen"),
         "strict": (_BOOLEAN, "Refuse what would be accepted but not sent"),
         "atomic": (_BOOLEAN, "Refuse the whole batch if one item is bad"),
-        "verbose": (_BOOLEAN, "Show each check"),
+        "verbose": (
+            {"type": "string", "enum": ["", "true", "false"]},
+            "Show each check; a bare ?verbose does",
+        ),
         "limit": ({"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE}, "Rows"),
         "cursor": ({"type": "string"}, "next_cursor of the page before, with the same filter"),
         "status": (_enum(Status), "Its state"),
@@ -245,7 +248,13 @@ def parameters() -> dict[str, Any]:
         name: {"name": name, "in": "query", "schema": schema, "description": text}
         for name, (schema, text) in query.items()
     }
-    made["id"] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    made["id"] = {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "ntf_ and a UUID; whatever else is 404",
+    }
     made["idempotency_key"] = {
         "name": "Idempotency-Key",
         "in": "header",

@@ -11,6 +11,7 @@ from aiohttp import web
 from notifier.http import answer_types, schemas
 from notifier.http.answers import raw_answer
 from notifier.http.config import HttpConfig
+from notifier.http.examples import EXAMPLES
 from notifier.http.problems import CODES
 from notifier.http.queries import read_query
 
@@ -37,11 +38,18 @@ class Operation:
 
 _READ = ("invalid_request", "unavailable")
 _TAKE = (
-    "invalid_json", "invalid_header", "request_timeout", "body_too_large", "unsupported_media_type",
+    "bad_request", "invalid_json", "invalid_header", "request_timeout", "body_too_large", "unsupported_media_type",
     "unsupported_content_encoding", "invalid_request", "unavailable",
 )  # fmt: skip
 _KEEP = (*_TAKE, "idempotency_key_reused", "idempotency_key_in_use", "backlog_full", "outcome_unknown")
 _ONE = ("not_found",)
+_NO_BODY = (
+    "bad_request",
+    "invalid_json",
+    "request_timeout",
+    "body_too_large",
+    "unsupported_content_encoding",
+)
 _PAGE = ("limit", "cursor")
 _LIST = (
     "status", "channel", "priority", "reference", "tag", "provider", "reason", "batch_id",
@@ -78,7 +86,7 @@ OPERATIONS = (
     Operation(
         method="post", path=f"{_ONE_PATH}/cancel", scope="send", status=200, gives="ListedNotification",
         summary="Cancel; 200 means it will not be sent", parameters=("id",),
-        refuses=(*_READ, *_ONE, "too_late"),
+        refuses=(*_NO_BODY, *_READ, *_ONE, "too_late"),
     ),
     Operation(
         method="post", path=f"{_ONE_PATH}/resolve", scope="send", status=200, gives="ListedNotification",
@@ -90,8 +98,14 @@ OPERATIONS = (
         summary="What finally failed or expired", parameters=("since", "reason", "channel", "provider", *_PAGE),
         refuses=(*_READ, "invalid_cursor"),
     ),
-    Operation(method="get", path="/", scope=None, status=200, gives="Root", summary="Name, version, links"),
-    Operation(method="get", path="/livez", scope=None, status=200, gives="Alive", summary="The loop turns"),
+    Operation(
+        method="get", path="/", scope=None, status=200, gives="Root", summary="Name, version, links",
+        refuses=("invalid_request",),
+    ),
+    Operation(
+        method="get", path="/livez", scope=None, status=200, gives="Alive", summary="The loop turns",
+        refuses=("invalid_request",),
+    ),
     Operation(
         method="get", path="/readyz", scope=None, status=200, gives="Ready", parameters=("verbose",),
         also=((503, "Ready"),), refuses=("invalid_request",),
@@ -103,7 +117,8 @@ OPERATIONS = (
         summary="The same as /readyz",
     ),
     Operation(
-        method="get", path="/openapi.json", scope=None, status=200, gives="Document", summary="This document"
+        method="get", path="/openapi.json", scope=None, status=200, gives="Document", summary="This document",
+        refuses=("invalid_request",),
     ),
 )  # fmt: skip
 
@@ -168,7 +183,8 @@ def _gives(name: str) -> dict[str, Any]:
 
 
 def _taken(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = {_JSON: {"schema": {"$ref": _REF.format(name=name)}}}
+    examples = {title: {"value": value} for title, value in EXAMPLES[name].items()}
+    content: dict[str, Any] = {_JSON: {"schema": {"$ref": _REF.format(name=name)}, "examples": examples}}
     if name == "BatchRequest":
         content["application/x-ndjson"] = {
             "schema": {"type": "string", "description": "One SendRequest a line"}
@@ -180,7 +196,7 @@ def _refusals(operation: Operation) -> dict[str, Any]:
     """The problems by status; where several share one, all their codes are named."""
     codes = (
         *operation.refuses,
-        *(("unauthorized", "forbidden") if operation.scope else ()),
+        *(("unauthorized", "forbidden", "test_mode_not_available") if operation.scope else ()),
         "internal_error",
     )
     by_status: dict[str, list[str]] = {}

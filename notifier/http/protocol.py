@@ -59,6 +59,11 @@ class DoorProtocol(RequestHandler):
         """Whether no request is being served or waits to be."""
         return self._current_request is None and not self._messages and not self._request_in_progress
 
+    @property
+    def expecting(self) -> bool:
+        """Whether the first request has not begun, or one that has begun has not got all its headers."""
+        return self._header_timer is not None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         _limit_unread(transport)

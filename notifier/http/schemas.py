@@ -26,14 +26,34 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 class To(Strict):
     """One recipient: an e-mail address, a phone number or a push token."""
 
-    email: Annotated[str | None, Meta(description="One address; for channel email.")] = None
-    name: Annotated[str | None, Meta(description="The name shown beside the address.")] = None
-    phone: Annotated[str | None, Meta(description="E.164, as in +14155552671; for channel sms.")] = None
+    email: Annotated[
+        str | None, Meta(description="One address; for channel email.", extra_json_schema={"maxLength": 254})
+    ] = None
+    name: Annotated[
+        str | None,
+        Meta(
+            description="The name shown beside the address.",
+            extra_json_schema={"minLength": 1, "maxLength": 200},
+        ),
+    ] = None
+    phone: Annotated[
+        str | None,
+        Meta(
+            description="E.164, as in +14155552671; for channel sms.",
+            extra_json_schema={"pattern": r"^\+[1-9][0-9]{6,14}$"},
+        ),
+    ] = None
     push_token: Annotated[
         str | dict[str, Any] | None,
         Meta(description="The device's token; for webpush the subscription, as browsers give it."),
     ] = None
-    platform: Annotated[str | None, Meta(description="fcm, apns or webpush; with push_token.")] = None
+    platform: Annotated[
+        str | None,
+        Meta(
+            description="Whose token it is; with push_token.",
+            extra_json_schema={"enum": ["fcm", "apns", "webpush", None]},
+        ),
+    ] = None
 
 
 class ContentFields(Strict):
@@ -89,17 +109,32 @@ class SendRequest(Strict):
     ] = None
     ttl: Annotated[
         int | None,
-        Meta(description=f"Seconds from send_at until it expires, 1 to {MAX_TTL}; by priority unless said."),
+        Meta(
+            description="Seconds from send_at until it expires; by priority unless said.",
+            extra_json_schema={"minimum": 1, "maximum": MAX_TTL},
+        ),
     ] = None
-    topic: Annotated[str | None, Meta(description=f"At most {MAX_TOPIC} characters.")] = None
+    topic: Annotated[
+        str | None,
+        Meta(description="What it is about.", extra_json_schema={"minLength": 1, "maxLength": MAX_TOPIC}),
+    ] = None
     reference: Annotated[
-        str | None, Meta(description=f"Your own name for it, at most {MAX_REFERENCE} characters.")
+        str | None,
+        Meta(
+            description="Your own name for it.",
+            extra_json_schema={"minLength": 1, "maxLength": MAX_REFERENCE},
+        ),
     ] = None
     tags: Annotated[
-        list[str] | None, Meta(description=f"At most {MAX_TAGS}, of at most {MAX_TAG} characters.")
+        list[str] | None,
+        Meta(
+            description=f"Each of 1 to {MAX_TAG} characters.",
+            extra_json_schema={"maxItems": MAX_TAGS},
+        ),
     ] = None
     metadata: Annotated[
-        dict[str, str] | None, Meta(description=f"At most {MAX_METADATA} names, 2 KB together.")
+        dict[str, str] | None,
+        Meta(description="2 KB together.", extra_json_schema={"maxProperties": MAX_METADATA}),
     ] = None
     on_uncertain: Annotated[
         OnUncertain | None,

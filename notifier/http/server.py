@@ -1,7 +1,8 @@
 """Listening, and stopping without losing an answer.
 
 At a stop the door is first not ready while it still takes connections (those who balance between doors
-need a moment to see it), then it listens no more, lets the running requests end, and goes.
+need a moment to see it), then it listens no more, lets whoever was let in speak and the running requests
+end, and goes.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import contextlib
 import resource
 import socket
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -27,6 +29,8 @@ BACKLOG = 1024
 _RESERVED_FILES = 100
 _LINGERING = 2.0
 _POLL = 0.02
+#: Seconds for who was let in just before listening ended to say what he wants.
+_LAST_WORDS = 1.0
 
 
 class DoorServer(web.Server):
@@ -70,6 +74,11 @@ class DoorServer(web.Server):
         """Connections with a request under way."""
         return sum(not handler.idle for handler in self._by_use if isinstance(handler, DoorProtocol))
 
+    @property
+    def expecting(self) -> int:
+        """Connections whose request has not begun or has not got all its headers; not those kept alive."""
+        return sum(handler.expecting for handler in self._by_use if isinstance(handler, DoorProtocol))
+
     def _make_room(self, newest: RequestHandler) -> None:
         """Close the idle connection whose last request is oldest; with none idle, the newcomer."""
         idle = (one for one in self._by_use if isinstance(one, DoorProtocol) and one.idle)
@@ -101,7 +110,7 @@ async def serve_on(
         await site.start()
         log.info("http_serving", address=_shown(sock))
         await stop.wait()
-        await _leave(runner, site, config)
+        await _leave(runner, site, sock, config)
     finally:
         await runner.cleanup()
 
@@ -128,17 +137,47 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def _leave(runner: DoorRunner, site: web.SockSite, config: HttpConfig) -> None:
+async def _leave(runner: DoorRunner, site: web.SockSite, sock: socket.socket, config: HttpConfig) -> None:
     runner.app[HEALTH].draining = True
     log.info("http_draining", linger_s=config.linger)
     await asyncio.sleep(config.linger)
-    await site.stop()
+    await _listen_no_more(runner, site, sock)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS):
+            while runner.door.expecting:  # noqa: ASYNC110
+                await asyncio.sleep(_POLL)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(config.drain):
             # aiohttp has no signal for the end of the last request.
             while runner.door.busy:  # noqa: ASYNC110
                 await asyncio.sleep(_POLL)
     log.info("http_stopped", unfinished=runner.door.busy)
+
+
+async def _listen_no_more(runner: DoorRunner, site: web.SockSite, sock: socket.socket) -> None:
+    """Close the socket, but not on those whom the kernel has let in already: it would reset them."""
+    loop = asyncio.get_running_loop()
+    # asyncio can't make a connection that it has accepted once its server is closed: first these, then the rest.
+    loop.remove_reader(sock)
+    await asyncio.sleep(_POLL)
+    waiting = list(let_in(sock))
+    await site.stop()
+    for connection in waiting:
+        await loop.connect_accepted_socket(runner.door, connection)
+
+
+def let_in(sock: socket.socket) -> Iterator[socket.socket]:
+    """The connections that wait behind a listening socket to be accepted."""
+    while True:
+        try:
+            connection, _ = sock.accept()
+        except ConnectionAbortedError:
+            continue
+        except OSError:
+            # None is left, or no file descriptor is.
+            return
+        connection.setblocking(False)
+        yield connection
 
 
 def _files() -> int:

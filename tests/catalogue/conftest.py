@@ -10,6 +10,10 @@ from notifier.storage import migrations
 from tests.acceptance.http.conftest import CONFIG, Door
 from tests.catalogue.kit import add_keys
 
+PATIENT = dataclasses.replace(
+    CONFIG, key_ttl=60.0, read_deadline=30.0, body_deadline=60.0, header_deadline=60.0
+)
+
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory):
@@ -21,8 +25,8 @@ def migrated(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def config():
-    """The door's settings; a test module may override this."""
-    return dataclasses.replace(CONFIG, key_ttl=60.0)
+    """The door's settings, patient where other tests crowd the machine: its deadlines are held elsewhere."""
+    return PATIENT
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -30,7 +34,7 @@ async def door(migrated, tmp_path_factory, config):
     """A door that serves until the module's tests have ended."""
     path = tmp_path_factory.mktemp("door") / "notifier.db"
     shutil.copy(migrated, path)
-    made = Door(f"sqlite:///{path}", config)
+    made = Door(f"sqlite:///{path}", config, wait=30.0)
     add_keys(made.engine)
     await made.start()
     yield made

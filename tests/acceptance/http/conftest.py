@@ -56,13 +56,13 @@ class Answer:
 class Door:
     """A running door with one key of every scope, and everything a test may turn."""
 
-    def __init__(self, url, config):
+    def __init__(self, url, config, *, wait=2.0):
         self.url = url
         self.config = config
         self.engine = make_engine(url, Use(name="door", pool_size=10))
         self.admission = Admission(Limits())
         self.rung = []
-        self.intake = Intake(GroupWriter(self.engine), self.admission, self.rung.extend)
+        self.intake = Intake(GroupWriter(self.engine), self.admission, self.rung.extend, wait=wait)
         self.broker_up = True
         self.captured = None
         self.stop = asyncio.Event()
