@@ -111,6 +111,9 @@ class _Supervisor:
         pid = os.fork()
         if pid:
             self._children[pid] = time.monotonic()
+            if self._stopping:
+                # The signal came between the two lines: this one has not heard of it.
+                os.kill(pid, signal.SIGTERM)
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
@@ -137,6 +140,8 @@ class _Supervisor:
 
     def _stop(self, number: int, _frame: object) -> None:
         self._stopping = True
+        # Else the kernel would let callers in here after the last process has left, and reset them.
+        self._sock.close()
         for pid in list(self._children):
             try:
                 os.kill(pid, signal.SIGTERM)

@@ -1,9 +1,11 @@
 """Promise 16: health is honest; the OpenAPI document is true; a stop loses no answer."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import re
+import socket
 import sqlite3
 
 import msgspec
@@ -12,6 +14,7 @@ import pytest
 from notifier.http import openapi
 from notifier.http.answer_types import Alive, Ready, Root
 from notifier.http.health import HEALTH
+from notifier.http.server import let_in, listen
 from tests.acceptance.http.conftest import CONFIG
 from tests.acceptance.http.test_sending import body
 
@@ -181,6 +184,35 @@ class TestAtAStop:
         assert door.rows() == 1
         writer.close()
         await asyncio.wait_for(door.serving, 5)
+
+
+class TestAtAStopWithoutAWait:
+    """Whoever the kernel has let in is served, though the door has not seen him yet."""
+
+    async def test_who_was_let_in_is_answered(self, door):
+        """Connections that nobody has accepted at the moment of the signal: all hear their answer."""
+        with contextlib.ExitStack() as stack:
+            # Without a pause, so that the door's loop does not turn meanwhile.
+            callers = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(20)]
+            for caller in callers:
+                stack.enter_context(caller)
+                caller.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                caller.setblocking(False)
+            door.stop.set()
+            loop = asyncio.get_running_loop()
+            heard = [await asyncio.wait_for(loop.sock_recv(caller, 15), 10) for caller in callers]
+        assert heard == [b"HTTP/1.1 200 OK"] * 20
+        await asyncio.wait_for(door.serving, 10)
+
+    def test_those_who_wait_behind_the_socket_are_found(self):
+        """All of them, and none is waited for."""
+        with contextlib.ExitStack() as stack:
+            sock = stack.enter_context(listen("127.0.0.1", 0))
+            for _ in range(3):
+                stack.enter_context(socket.create_connection(sock.getsockname()))
+            found = [stack.enter_context(one) for one in let_in(sock)]
+            assert [one.getblocking() for one in found] == [False] * 3
+            assert list(let_in(sock)) == []
 
 
 async def _refused(port):
