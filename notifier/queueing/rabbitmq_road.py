@@ -1,7 +1,10 @@
 """RabbitMQ, as the relay sees it: over the publishing connection, so that it costs none of its own."""
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import structlog
 from dramatiq.errors import ConnectionClosed
@@ -17,6 +20,9 @@ from notifier.queueing.roads import Ring
 
 log = structlog.get_logger("notifier.relay")
 
+#: Seconds that one look at dead letters may keep the publishing thread; a confirm is due within 5.
+LOOK_SECONDS = 2.0
+
 
 class RabbitmqRoad:
     """See `notifier.queueing.roads.Road`."""
@@ -24,6 +30,8 @@ class RabbitmqRoad:
     def __init__(self, broker: NotifierRabbitmqBroker, prefix: str) -> None:
         self._broker = broker
         self._queues = {lane: lane.queue(prefix) for lane in Lane.all()}
+        self._dead_names = [dead_name(name) for name in self._queues.values()]
+        self._dead = _DeadLetters()
 
     def ready(self) -> Mapping[Lane, int] | None:
         """By passive declares; a queue that is gone counts as empty."""
@@ -41,45 +49,74 @@ class RabbitmqRoad:
         """Get them unacked, ring, and only then ack: a death in between repeats a bell, never loses one."""
         if not self._broker.publisher().connected:
             return 0
-        names = [dead_name(name) for name in self._queues.values()]
         try:
-            channel, bodies = self._broker.over_connection(lambda link: _get(link, names, limit))
-            ids = [found for body in bodies if (found := peek_id(body)) is not None]
+            self._broker.over_connection(self._dead.give_back)
+            names = [name for name, (ready, _) in self._broker.counts(self._dead_names).items() if ready]
+            if not names:
+                return 0
+            found = self._broker.over_connection(lambda link: self._dead.get(link, names, limit))
+            ids = [one for one in found if one is not None]
             if ids:
                 ring(ids)
-            self._broker.over_connection(lambda link: _ack_all(link, channel, bool(bodies)))
+            self._broker.over_connection(self._dead.ack)
         except ConnectionClosed as error:
             log.info("dead_letters_not_drained", error=type(error).__name__)
             return 0
-        return len(bodies)
+        return len(found)
 
 
-def _get(link: Link, names: Sequence[str], limit: int) -> tuple[Channel, list[bytes]]:
-    channel = link.channel()
-    bodies: list[bytes] = []
-    for name in names:
-        while len(bodies) < limit:
-            try:
-                body = link.call(channel, _getting(channel, name))
-            except ChannelLost:
-                # The queue is not there (yet), and with the channel what it had given goes back.
-                return link.channel(), []
-            if body is None:
-                break
-            bodies.append(body)
-    return channel, bodies
+class _DeadLetters:
+    """What is got from the dead-letter queues; all but the making runs in the publishing thread.
 
+    Its channel stays open from one look to the next: a quorum queue takes the acks of some thirty gets at
+    once and the rest later, and closing the channel before would put those back.
+    """
 
-def _getting(channel: Channel, name: str) -> Callable[[Callable[[Any], None]], None]:
-    def start(done: Callable[[Any], None]) -> None:
-        channel.add_callback(lambda _frame: done(None), [spec.Basic.GetEmpty], one_shot=True)
+    def __init__(self) -> None:
+        self._channel: Channel | None = None
+        self._held = 0
+        self._answer: Callable[[bytes | None], None] = lambda _body: None
+
+    def get(self, link: Link, names: Sequence[str], limit: int) -> list[UUID | None]:
+        """The ids (None: without one) in up to `limit` messages of these queues, unacked until `ack`."""
+        if self._channel is None or not self._channel.is_open:
+            self._channel, self._held = self._open(link), 0
+        try:
+            return list(self._look(link, self._channel, names, limit))
+        except ChannelLost:
+            # A queue has gone just now, and with the channel what the others had given goes back.
+            self._channel, self._held = None, 0
+            return []
+
+    def ack(self, _link: Link) -> None:
+        """They have been rung for."""
+        if self._held and self._channel is not None and self._channel.is_open:
+            self._channel.basic_ack(0, multiple=True)
+        self._held = 0
+
+    def give_back(self, _link: Link) -> None:
+        """What is still unacked could not be rung for, or nobody waited for it any more."""
+        if self._held:
+            if self._channel is not None and self._channel.is_open:
+                self._channel.close()
+            self._channel, self._held = None, 0
+
+    def _open(self, link: Link) -> Channel:
+        channel = link.channel()
+        channel.add_callback(lambda _frame: self._answer(None), [spec.Basic.GetEmpty], one_shot=False)
+        return channel
+
+    def _ask(self, channel: Channel, name: str, done: Callable[[Any], None]) -> None:
+        self._answer = done
         channel.basic_get(name, callback=lambda _channel, _method, _properties, body: done(body))
 
-    return start
-
-
-def _ack_all(link: Link, channel: Channel, any_got: bool) -> None:
-    if any_got and channel.is_open:
-        channel.basic_ack(0, multiple=True)
-    if channel.is_open:
-        channel.close()
+    def _look(self, link: Link, channel: Channel, names: Sequence[str], limit: int) -> Iterator[UUID | None]:
+        end = time.monotonic() + LOOK_SECONDS
+        for name in names:
+            while self._held < limit and time.monotonic() < end:
+                body = link.call(channel, partial(self._ask, channel, name))
+                if body is None:
+                    break
+                self._held += 1
+                # Only its id is kept: a poison may be as long as the broker lets it.
+                yield peek_id(body)
