@@ -1,9 +1,11 @@
 """Ends one server when the pipe from the test run closes without a word, and removes its folder.
 
 Run as a script: `guard.py PID SIGNAL FOLDER`, with the pipe as standard input. Any byte read means the
-run has ended the server itself. It imports nothing of this project, so it starts in milliseconds.
+run has ended the server itself. PID 0: there is only the folder, which is unmounted if something is
+mounted there. It imports nothing of this project, so it starts in milliseconds.
 """
 
+import ctypes
 import os
 import select
 import shutil
@@ -11,12 +13,14 @@ import signal
 import sys
 
 _PATIENCE = 10_000  # milliseconds for the server to end before it is killed
+_DETACH = 2  # umount2(2): gone from sight at once, gone for good with its last user
 
 
 def main(pid: int, number: int, folder: str) -> None:
     """Wait for the run's word or its death."""
     try:
-        server = os.pidfd_open(pid)  # names this very process, even if its id is given away later
+        # Names this very process, even if its id is given away later.
+        server = os.pidfd_open(pid) if pid else None
     except ProcessLookupError:
         server = None
     if sys.stdin.buffer.read(1):
@@ -24,6 +28,8 @@ def main(pid: int, number: int, folder: str) -> None:
     if server is not None:
         _end(server, number)
     if folder:
+        if os.path.ismount(folder):
+            ctypes.CDLL(None).umount2(os.fsencode(folder), _DETACH)
         shutil.rmtree(folder, ignore_errors=True)
 
 

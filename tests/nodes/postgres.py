@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ class PostgresNode:
 
     Without `folder` a temporary one is made, and removed by `stop()`; a given folder is kept, and what
     it holds is used again. Without `password` every local connection is trusted. `fsync` stays on,
-    because tests rely on what a crash may take. `detached`: the server outlives this process.
+    because tests rely on what a crash may take. `settings` are PostgreSQL's own, by name;
+    `wal_segment_megabytes` is fixed when the data are made, and small for a small disk: PostgreSQL keeps
+    up to 64 such segments. `detached`: the server outlives this process.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class PostgresNode:
         password: str | None = None,
         fsync: bool = True,
         max_connections: int = 200,
+        settings: Mapping[str, str] | None = None,
+        wal_segment_megabytes: int | None = None,
         detached: bool = False,
     ) -> None:
         self._owned = folder is None
@@ -47,7 +51,12 @@ class PostgresNode:
         self.folder = folder or temporary_folder("notifier-postgres-", self._user)
         self.port = port or free_port()
         self._password = password
-        self._settings = {"fsync": "on" if fsync else "off", "max_connections": str(max_connections)}
+        self._settings = {
+            "fsync": "on" if fsync else "off",
+            "max_connections": str(max_connections),
+            **(settings or {}),
+        }
+        self._wal_segment_megabytes = wal_segment_megabytes
         self._data = self.folder / "data"
         self._process = ServerProcess(
             command=[binaries.find("postgres"), "-D", str(self._data)],
@@ -76,7 +85,7 @@ class PostgresNode:
         self._give_folder_to_user()
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
-        (self._data / "postgresql.auto.conf").write_text(self._configuration())
+        self._configure()
         self._process.start()
         try:
             self._process.wait_ready(self.answers, _READY_SECONDS)
@@ -176,6 +185,8 @@ class PostgresNode:
             "--encoding=UTF8",
             "--locale=C",
         ]
+        if self._wal_segment_megabytes is not None:
+            command += [f"--wal-segsize={self._wal_segment_megabytes}"]
         secret = self.folder / "password"
         if self._password:
             secret.touch(mode=0o600)
@@ -195,6 +206,12 @@ class PostgresNode:
         secret.unlink(missing_ok=True)
         if made.returncode:
             raise NodeError(f"initdb failed\n{made.stdout.decode()}{made.stderr.decode()}")
+
+    def _configure(self) -> None:
+        """Write what differs only: on a full disk what was there would be gone."""
+        file, wanted = self._data / "postgresql.auto.conf", self._configuration()
+        if file.read_text() != wanted:
+            file.write_text(wanted)
 
     def _configuration(self) -> str:
         fits = len(os.fsencode(self.folder)) <= _LONGEST_SOCKET_FOLDER

@@ -58,6 +58,7 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start it in its own session, so that a Ctrl-C meant for the tests does not reach it."""
+        self._release_guard()  # of a server that ended by itself: the guard would take the folder along
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command,
@@ -70,7 +71,7 @@ class ServerProcess:
                 **as_user(self.user),
             )
         if not self.detached:
-            self._guard = self._start_guard(self._process.pid)
+            self._guard = start_guard(self.folder, self._process.pid, self.abrupt)
 
     def wait_ready(self, ready: Callable[[], bool], timeout: float) -> None:
         """Return when `ready()`; `NodeError` with the log's end when it dies or takes too long."""
@@ -104,16 +105,18 @@ class ServerProcess:
         """The last lines it wrote."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def _start_guard(self, pid: int) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-I", "-S", str(_GUARD), str(pid), str(int(self.abrupt))]
-        return subprocess.Popen(
-            [*command, str(self.folder or "")], cwd="/", stdin=subprocess.PIPE, start_new_session=True
-        )
-
     def _release_guard(self) -> None:
         if self._guard is not None:
             self._guard.communicate(b"released")
             self._guard = None
+
+
+def start_guard(
+    folder: Path | None, pid: int = 0, how: signal.Signals = signal.SIGKILL
+) -> "subprocess.Popen[bytes]":
+    """What ends the server `pid` and removes `folder` when we die; any byte on its input lets it go."""
+    command = [sys.executable, "-I", "-S", str(_GUARD), str(pid), str(int(how)), str(folder or "")]
+    return subprocess.Popen(command, cwd="/", stdin=subprocess.PIPE, start_new_session=True)
 
 
 def require_free(port: int) -> None:
