@@ -24,17 +24,19 @@ def own_url(own_node):
 
 
 @pytest.fixture
-def make_subject(tmp_path, request):
-    """Makes a subject by its name on a broker's URL; `settings` are Notifier's, `queue_arguments` stock's."""
+def make_subject(tmp_path, postgres_url):
+    """Makes a subject by its name on a broker's URL; `settings` are Notifier's, `queue_arguments` stock's.
+
+    Ask for the URL's fixture before this one: what was made must be closed before its virtual host goes.
+    """
     made = []
 
     def make(name, url, *, settings=None, queue_arguments=None):
         if name == "stock":
             made.append(Stock(tmp_path, url, queue_arguments))
         else:
-            database = request.getfixturevalue("postgres_url")
-            migrations.upgrade(database)
-            made.append(Ours(tmp_path, url, database, settings))
+            migrations.upgrade(postgres_url)
+            made.append(Ours(tmp_path, url, postgres_url, settings))
         return made[-1]
 
     yield make

@@ -54,7 +54,7 @@ def starve(subject, seconds):
     return low, opened
 
 
-def test_stock_runs_the_low_message_again_and_again(make_subject, hasty_url, record_property):
+def test_stock_runs_the_low_message_again_and_again(hasty_url, make_subject, record_property):
     """D1: without any crash the broker kills the starved consumer twice, and all three deliveries are run."""
     stock = make_subject("stock", hasty_url)
     low, opened = starve(stock, 3 * FLOOD)
@@ -66,7 +66,7 @@ def test_stock_runs_the_low_message_again_and_again(make_subject, hasty_url, rec
     assert count(stock).lost == 0
 
 
-def test_ours_runs_the_low_message_once_and_in_turn(make_subject, hasty_url, record_property):
+def test_ours_runs_the_low_message_once_and_in_turn(hasty_url, make_subject, record_property):
     """Promise 5: the low message overtakes high ones that wait, so no consumer is ever killed for it."""
     ours = make_subject("notifier", hasty_url)
     low, opened = starve(ours, FLOOD)

@@ -51,7 +51,7 @@ def crash_often(subject, times):
     ("more", "dead"), [(NO_DEAD_LETTERS, 0), ({}, PREFETCHED)], ids=["dropped", "dead-lettered"]
 )
 def test_stock_never_runs_what_crashes_have_used_up(
-    make_subject, rabbitmq_vhost_url, record_property, more, dead
+    rabbitmq_vhost_url, make_subject, record_property, more, dead
 ):
     """L5: all 50 are gone at the 21st crash; with a dead-letter queue they lie there, where no worker looks."""
     stock = make_subject("stock", rabbitmq_vhost_url, queue_arguments=QUORUM | more)
@@ -71,7 +71,7 @@ def test_stock_never_runs_what_crashes_have_used_up(
     assert count(stock).lost == PREFETCHED, MENDED
 
 
-def test_no_limit_is_a_limit_of_nothing_before_rabbitmq_4(make_subject, rabbitmq_vhost_url, record_property):
+def test_no_limit_is_a_limit_of_nothing_before_rabbitmq_4(rabbitmq_vhost_url, make_subject, record_property):
     """L4: with `x-delivery-limit: -1` RabbitMQ 3 drops every message at the first crash; 4 keeps them for ever."""
     unlimited = QUORUM | NO_DEAD_LETTERS | {"x-delivery-limit": -1}
     stock = make_subject("stock", rabbitmq_vhost_url, queue_arguments=unlimited)
@@ -89,7 +89,7 @@ def version(url):
         return int(connection._impl.server_properties["version"].partition(".")[0])
 
 
-def test_ours_sends_what_crashes_have_used_up(make_subject, rabbitmq_vhost_url, record_property):
+def test_ours_sends_what_crashes_have_used_up(rabbitmq_vhost_url, make_subject, record_property):
     """Every message goes to the dead-letter queue, whence the relay rings again: each is sent once."""
     ours = make_subject("notifier", rabbitmq_vhost_url, settings={"delivery_limit": OUR_LIMIT})
     left = crash_often(ours, CRASHES)

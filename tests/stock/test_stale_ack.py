@@ -41,7 +41,7 @@ def finish_until(worker, these):
     return finished
 
 
-def test_stock_acks_what_it_never_ran(make_subject, rabbitmq_vhost_url, record_property):
+def test_stock_acks_what_it_never_ran(rabbitmq_vhost_url, make_subject, record_property):
     """L1: 2 of 4 are lost, with durable queues and confirmed publishes; the other 2 ran twice."""
     stock = make_subject("stock", rabbitmq_vhost_url)
     blip_and_kill(stock)
@@ -51,7 +51,7 @@ def test_stock_acks_what_it_never_ran(make_subject, rabbitmq_vhost_url, record_p
     assert (found.lost, found.duplicated, found.unexpected) == (2, 2, 0), MENDED
 
 
-def test_ours_acks_only_what_it_ran(make_subject, rabbitmq_vhost_url, record_property):
+def test_ours_acks_only_what_it_ran(rabbitmq_vhost_url, make_subject, record_property):
     """Nothing is lost: what the killed worker held is sent by the other one, and nothing is sent twice."""
     ours = make_subject("notifier", rabbitmq_vhost_url)
     ours.start_relay()
@@ -74,7 +74,7 @@ def feed(subject, stop):
 
 
 def test_ours_outlives_cuts_of_all_connections_under_load(
-    make_subject, rabbitmq_node, rabbitmq_vhost_url, record_property
+    rabbitmq_node, rabbitmq_vhost_url, make_subject, record_property
 ):
     """Every client's connection is closed again and again while two workers send: 0 lost, 0 twice, no thread dead."""
     ours = make_subject("notifier", rabbitmq_vhost_url)
