@@ -37,7 +37,7 @@ test: $(DEV) ## Run all tests, on their own private PostgreSQL and RabbitMQ
 
 storm: $(DEV) ## Break everything at full count and count what is lost, about an hour (SEED=7: again; ONLY=tests/storms/test_doors.py)
 	@$(BIN)/python -m tests.nodes install
-	@NOTIFIER_STORM=full NOTIFIER_STORM_SEED=$(SEED) $(PYTEST) -n $(STORMS) $(or $(ONLY),tests/storms tests/stock) $(ARGS)
+	@STORM=full STORM_SEED=$(SEED) $(PYTEST) -n $(STORMS) $(or $(ONLY),tests/storms tests/stock) $(ARGS)
 
 lint: $(DEV) ## Check style, types and layers
 	@$(BIN)/ruff check

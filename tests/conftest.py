@@ -12,7 +12,7 @@ from tests.storms.kit import form, summary
 
 def pytest_configure(config):
     """One seed for the run: the processes that share its tests inherit it."""
-    os.environ["NOTIFIER_STORM_SEED"] = str(form.SEED)
+    os.environ["STORM_SEED"] = str(form.SEED)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -28,9 +28,15 @@ def pile_up(installation, number: int) -> None:
         "Content-Type": "application/json",
     }
 
-    async def post(session: aiohttp.ClientSession, port: int) -> None:
-        async with session.post(f"http://127.0.0.1:{port}/v1/notifications/batch", data=document) as answer:
-            assert answer.status == 202, await answer.text()
+    async def post(session: aiohttp.ClientSession, turn: int) -> None:
+        port = installation.ports[turn % len(installation.ports)]
+        url, key = f"http://127.0.0.1:{port}/v1/notifications/batch", {"Idempotency-Key": f"pile-{turn}"}
+        for _ in range(20):
+            async with session.post(url, data=document, headers=key) as answer:
+                if answer.status == 202:
+                    return
+                assert answer.status in {409, 503}, await answer.text()
+        raise AssertionError("a batch was never accepted")
 
     async def everything() -> None:
         turns = iter(range(number // BATCH))
@@ -38,7 +44,7 @@ def pile_up(installation, number: int) -> None:
 
             async def client() -> None:
                 for turn in turns:
-                    await post(session, installation.ports[turn % len(installation.ports)])
+                    await post(session, turn)
 
             await asyncio.gather(*(client() for _ in range(4)))
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from notifier.storage.books import read as read_books
 from tests.nodes.waiting import wait_until
 from tests.storms.kit import form
 from tests.storms.kit.checker import Seen, Verdict, judge
 from tests.storms.kit.installation import Installation
 from tests.storms.kit.load import CANARY, Load, email
-from tests.storms.kit.observations import Rows, rows_of, unended
+from tests.storms.kit.observations import Rows, kept, rows_of, unended
 
 #: Seconds until all is ended after the last fault: a lease (10 s), the dead worker's beat, the retries.
 SETTLE = 60.0
@@ -161,11 +162,16 @@ class Case:
             erred=self.load.erred,
             ids=rows.ids,
             delivered=self.installation.sunk.refresh().counts,
-            known_before=self._before,
+            known=self._before | self._others(rows),
             ended=rows.ended,
             waiting=rows.waiting,
             marked=rows.marked,
         )
+
+    def _others(self, rows: Rows) -> set[str]:
+        """What was handed over since, and stands in storage as another's than this run's."""
+        strange = set(self.installation.sunk.counts) - set(rows.status) - self._before
+        return kept(self.installation.engine, strange)
 
     def _remember(self, rows: Rows) -> None:
         self.installation.history[self._run] = dict(rows.finished)
@@ -173,6 +179,9 @@ class Case:
     def _further(self) -> list[str]:
         """I5 to I8, and the answers no promise allows."""
         found = [f"an answer no promise allows: {wrong}" for wrong in sorted(set(self.load.wrong))]
+        books = read_books(self.installation.engine)
+        if not books.balanced:
+            found.append(f"I5 promise 2's sum does not hold: {books.missing} missing")
         found += [f"I6 ended twice: {run}" for run in self._ended_twice()]
         log = self.installation.log
         if CANARY in log:

@@ -25,7 +25,7 @@ class Seen:
     erred: AbstractSet[int]
     ids: Mapping[int, AbstractSet[str]]
     delivered: Counter[str]
-    known_before: AbstractSet[str]
+    known: AbstractSet[str]
     ended: AbstractSet[str]
     waiting: AbstractSet[str]
     marked: AbstractSet[str]
@@ -50,7 +50,7 @@ def judge(seen: Seen, bound: int) -> Verdict:
     kept = {one for ids in seen.ids.values() for one in ids}
     accounted = set(seen.delivered) | seen.ended
     lost = {one for one in seen.ok.values() if one not in accounted}
-    unexpected = set(seen.delivered) - kept - seen.known_before
+    unexpected = set(seen.delivered) - kept - seen.known
     again = {one: times - 1 for one, times in seen.delivered.items() if one in kept and times > 1}
     duplicated = sum(again.values())
     recovered = sum(1 for number in seen.erred if seen.ids.get(number, frozenset()) & set(seen.delivered))

@@ -1,14 +1,14 @@
 """How much of a storm is run: the short form of `make test`, or the full counts of `make storm`.
 
-``NOTIFIER_STORM=full`` asks for the full one; ``NOTIFIER_STORM_SEED`` repeats an earlier run's choices.
+``STORM=full`` asks for the full one; ``STORM_SEED`` repeats an earlier run's choices.
 """
 
 import os
 import random
 
-FULL = os.environ.get("NOTIFIER_STORM") == "full"
+FULL = os.environ.get("STORM") == "full"
 #: Every choice of a run follows from it: which process, which moment, which order.
-SEED = int(os.environ.get("NOTIFIER_STORM_SEED") or random.SystemRandom().randrange(1_000_000))
+SEED = int(os.environ.get("STORM_SEED") or random.SystemRandom().randrange(1_000_000))
 
 
 def either(*, short: int, full: int) -> int:

@@ -72,7 +72,8 @@ class Installation(Fleet):
             self.add_door()
         for _ in range(workers):
             self.add_worker()
-        self.wait_whole()
+        if workers:
+            self.wait_whole()
 
     def start_sink(self) -> None:
         """The SMTP server: it takes 5 to 50 ms for each message."""

@@ -1,6 +1,7 @@
 """What storage and the sink say of a run."""
 
 from collections import Counter, defaultdict
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, select, text
 
-from notifier.domain.ids import notification_id
+from notifier.domain.ids import notification_id, parse_notification_id
 from notifier.domain.lifecycle import FINAL, Status
 from notifier.storage.tables import attempts, notifications
 
@@ -57,6 +58,20 @@ def rows_of(engine: Engine, run: str) -> Rows:
             if row.attempt.get("possible_duplicate"):
                 marked.add(notification_id(row.notification_id))
     return Rows(dict(ids), status, finished, marked)
+
+
+def kept(engine: Engine, ids: AbstractSet[str]) -> set[str]:
+    """Those of `ids` that stand in storage, whoever asked for them."""
+    wanted = [parsed for one in ids if (parsed := parse_notification_id(one)) is not None]
+    found: set[str] = set()
+    with engine.connect() as connection:
+        for at in range(0, len(wanted), 5000):
+            chosen = notifications.c.id.in_(wanted[at : at + 5000])
+            found |= {
+                notification_id(row.id)
+                for row in connection.execute(select(notifications.c.id).where(chosen))
+            }
+    return found
 
 
 def unended(engine: Engine, run: str) -> int:

@@ -13,7 +13,7 @@ GOOD = Seen(
     erred=frozenset(),
     ids={0: {"a"}, 1: {"b"}, 2: {"c"}},
     delivered=Counter(a=1, b=1, c=1),
-    known_before=frozenset(),
+    known=frozenset(),
     ended=frozenset(),
     waiting=frozenset(),
     marked=frozenset(),
@@ -57,7 +57,7 @@ def test_what_ended_with_a_reason_is_not_lost():
 
 def test_what_earlier_cases_sent_is_not_unexpected():
     """The sink's ledger is shared by all cases of an installation."""
-    seen = replace(GOOD, delivered=Counter(a=1, b=1, c=1, old=1), known_before={"old"})
+    seen = replace(GOOD, delivered=Counter(a=1, b=1, c=1, old=1), known={"old"})
     assert judge(seen, 0).wrong == ()
 
 
