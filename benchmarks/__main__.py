@@ -25,7 +25,9 @@ _SCENARIOS = (accepts, batches, idle, drains)
 def main() -> int:
     """The exit status."""
     asked = _arguments()
-    signal.signal(signal.SIGTERM, _leave)
+    # SIGINT too: a shell hands it down ignored to what it starts in the background.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     sizes = QUICK if asked.quick else FULL
     chosen = asked.only or frozenset(NAMES) - sizes.left_out
     findings: list[Finding] = []
@@ -85,9 +87,11 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _leave(*_: object) -> NoReturn:
-    # As an exception, so that everything that was started is ended.
-    raise SystemExit(143)
+def _leave(number: int, _frame: object) -> NoReturn:
+    # As an exception, so that everything that was started is ended; a second signal must not cut that short.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

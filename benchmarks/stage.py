@@ -52,11 +52,12 @@ class Stage:
 
     def close(self) -> None:
         """End everything that was started here."""
-        for program in reversed(self._programs):
-            program.end(signal.SIGTERM, 20)
-        for server in (self.rabbitmq, self.postgres):
-            server.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.ExitStack() as ends:  # in the reverse order; each is tried whatever another does
+            ends.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            for server in (self.postgres, self.rabbitmq):
+                ends.callback(server.stop)
+            for program in self._programs:
+                ends.callback(program.end, signal.SIGTERM, 20)
 
     def start(self, *arguments: str, **environment: str) -> ServerProcess:
         """A Python module that stays until it is ended."""
