@@ -8,7 +8,7 @@ import pytest
 from tests.nodes.cluster import RabbitmqCluster
 from tests.nodes.waiting import wait_until
 
-_PATIENCE = 60  # seconds: a failure, not a pause
+_PATIENCE = 120  # seconds: a failure, not a pause
 _QUORUM = {"x-queue-type": "quorum", "x-quorum-initial-group-size": 3}
 
 
@@ -62,6 +62,20 @@ def test_a_leader_dies_and_its_queue_goes_on(cluster, urls, vhost):
     cluster.wait_for_members(["storm"], vhost, 3, _PATIENCE)
     with _connect(urls[cluster.nodes.index(first)]) as connection:
         assert connection.channel().basic_get("storm", auto_ack=True)[2] == b"kept"
+
+
+def test_a_frozen_leader_is_replaced_and_comes_back_when_thawed(cluster, urls, vhost):
+    """The others go on without it, and thawed it belongs to them again, which it would not by itself."""
+    with _connect(urls[0]) as connection:
+        connection.channel().queue_declare("cold", durable=True, arguments=_QUORUM)
+    cluster.wait_for_members(["cold"], vhost, 3, _PATIENCE)
+    first = cluster.leader_of("cold", vhost)
+    first.freeze()
+    assert not first.answers()
+    assert cluster.leader_of("cold", vhost) in cluster.others(first)
+    first.thaw()
+    cluster.wait_for_members(["cold"], vhost, 3, _PATIENCE)
+    assert cluster.is_whole()
 
 
 def test_the_url_names_every_node(cluster):

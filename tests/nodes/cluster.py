@@ -5,6 +5,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from tests.nodes.epmd import Epmd
 from tests.nodes.process import NodeError
@@ -28,7 +29,9 @@ class RabbitmqCluster:
         cookie = secrets.token_hex(16)
         names = _NAMES[:size]
         joins = tuple(f"{name}@localhost" for name in names)
-        self.nodes = [RabbitmqNode(name=name, cookie=cookie, epmd=self._epmd, joins=joins) for name in names]
+        self.nodes: list[RabbitmqNode] = [
+            _Member(self.is_whole, name=name, cookie=cookie, epmd=self._epmd, joins=joins) for name in names
+        ]
 
     @property
     def url(self) -> str:
@@ -51,7 +54,7 @@ class RabbitmqCluster:
             # One joins after the other: a node that still boots refuses to go on when another joins it.
             for node in self.nodes:
                 node.start()
-            wait_until(self._is_whole, _WHOLE_SECONDS, "the nodes to know each other")
+            wait_until(self.is_whole, _WHOLE_SECONDS, "the nodes to know each other")
         except BaseException:
             self.stop()
             raise
@@ -80,19 +83,6 @@ class RabbitmqCluster:
         """Start several at the same time: a node that was not the last to end waits for one that was."""
         _on_each(nodes, RabbitmqNode.start)
 
-    def thaw(self, node: RabbitmqNode) -> None:
-        """Let a frozen node run on, and see it back in its cluster as an operator would.
-
-        One that was frozen for longer than its cluster waits (about 10 s) believes on that it is the cluster
-        and the others left it: RabbitMQ 3.10 says so in its log and stays apart. Its application is restarted.
-        """
-        node.thaw()
-        wait_until(lambda: self._is_whole() or _is_apart(node), _WHOLE_SECONDS, f"{node.name} to look around")
-        if _is_apart(node):
-            node.evaluate("rabbit:stop().")
-            node.evaluate("rabbit:start().")
-            wait_until(self._is_whole, _WHOLE_SECONDS, f"{node.name} to be back in its cluster")
-
     @contextlib.contextmanager
     def fresh_vhost(self) -> Iterator[str]:
         """The URLs of all nodes for an empty virtual host, which is deleted at the end while a node lives."""
@@ -103,7 +93,7 @@ class RabbitmqCluster:
         finally:
             for node in self.nodes:
                 if node.running and not node.lives:
-                    self.thaw(node)
+                    node.thaw()
             if self.living:
                 self._any().delete_vhost(vhost)
 
@@ -153,7 +143,7 @@ class RabbitmqCluster:
         """Take it back on every living node; one that was started anew has none."""
         _on_each(self.living, lambda node: node.clear_alarm(kind))
 
-    def _is_whole(self) -> bool:
+    def is_whole(self) -> bool:
         """Whether every living node counts every other among those that run."""
         try:
             seen = [node.evaluate("rabbit_nodes:all_running().") for node in self.living]
@@ -175,11 +165,34 @@ class RabbitmqCluster:
         return living[0]
 
 
-def _is_apart(node: RabbitmqNode) -> bool:
-    try:
-        return "@" in node.evaluate("rabbit_node_monitor:partitions().")
-    except NodeError:
-        return False
+class _Member(RabbitmqNode):
+    """A node that, once thawed, is seen back into its cluster as an operator would."""
+
+    def __init__(self, is_whole: Callable[[], bool], **node: Any) -> None:
+        super().__init__(**node)
+        self._is_whole = is_whole
+
+    def thaw(self) -> None:
+        """Let a frozen node run on, and return when its cluster is whole again.
+
+        One that was frozen for longer than its cluster waits (about 10 s) goes on to believe that it is the
+        cluster and the others left it: RabbitMQ 3.10 says so in its log and stays apart. So its
+        application is restarted.
+        """
+        super().thaw()
+        wait_until(
+            lambda: self._is_whole() or self._is_apart(), _WHOLE_SECONDS, f"{self.name} to look around"
+        )
+        if self._is_apart():
+            self.evaluate("rabbit:stop().")
+            self.evaluate("rabbit:start().")
+            wait_until(self._is_whole, _WHOLE_SECONDS, f"{self.name} to be back in its cluster")
+
+    def _is_apart(self) -> bool:
+        try:
+            return "@" in self.evaluate("rabbit_node_monitor:partitions().")
+        except NodeError:
+            return False
 
 
 def _on_each(nodes: Sequence[RabbitmqNode], do: Callable[[RabbitmqNode], None]) -> None:

@@ -135,7 +135,7 @@ class RabbitmqNode(RabbitmqFaults):
         self._process.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server run on; in a cluster see `RabbitmqCluster.thaw`."""
+        """Let a frozen server run on."""
         self._process.send(signal.SIGCONT)
         self._frozen = False
 

@@ -117,7 +117,7 @@ class RabbitmqSettings:
             # Of three nodes two go on and the third waits for them, so that there is one truth about queues
             # and users; `ignore` would let the third go its own way. It does not help a node that was
             # frozen: when it wakes the others are there, and it stays apart until its restart (with
-            # `autoheal` it stops for good). `RabbitmqCluster.thaw` restarts it.
+            # `autoheal` it stops for good). `cluster.py` restarts it.
             "cluster_partition_handling = pause_minority",
             f"net_ticktime = {_TICK_SECONDS}",
         ]
