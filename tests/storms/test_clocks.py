@@ -8,11 +8,12 @@ import pytest
 from notifier.domain.ids import parse_notification_id
 from notifier.storage import attempts
 from tests.nodes.skewed_clock import SkewedClock
-from tests.nodes.waiting import wait_until
 from tests.storms.kit import form
 from tests.storms.kit.installation import USUAL_DELAY
 
 HOUR = 3600.0
+#: Requests a second: libfaketime makes all processes of one clock take turns whenever one asks the time.
+PACE = 20
 #: Every retry is due within this many seconds; the relay looks once a second.
 LONGEST_WAIT = 2.0
 RETRIES = {
@@ -58,17 +59,16 @@ def late_retries(installation, ids) -> list[timedelta]:
 
 def test_wrong_clocks_change_nothing(case, installation, clocks):
     """Accepting, leases, retries and expiry by the database's clock: nothing lost, stolen early or sent twice."""
-    with case("F19", "clocks an hour ahead and behind, and jumping") as storm:
+    with case("F19", "clocks an hour ahead and behind, and jumping", pace=PACE) as storm:
         for turn in storm.repeats(short=1, full=3):
             installation.faults.set(reply={"DATA": "451 4.3.0 later"}, share=0.3, delay=USUAL_DELAY)
-            storm.wait_for_load(300)
+            storm.wait_for_load(80)
             for clock in clocks:
                 clock.skew(HOUR * (turn + 2) * storm.dice.choice([-1, 1]))
                 storm.hit()
-            storm.wait_for_load(300)
+            storm.wait_for_load(80)
             installation.faults.set(delay=USUAL_DELAY)
-            storm.wait_for_sending(300)
-        wait_until(lambda: len(storm.load.accepted) > 500, form.patience(30), "load")
+            storm.wait_for_sending(80)
     retried = late_retries(installation, storm.load.accepted.values())
-    assert len(retried) > 20
+    assert len(retried) > 10
     assert max(retried) <= timedelta(seconds=form.patience(2.0))

@@ -129,7 +129,10 @@ class Case:
             self._tell(None, [f"{kind.__name__ if kind else ''}: {str(error)[:200]}"])
             return
         settled = self.finish()
-        verdict = judge(self.seen(), self.bound)
+        seen = self.seen()
+        verdict = judge(seen, self.bound)
+        if seen.timed_out:
+            self.remark("calls_timed_out", seen.timed_out)
         problems = [*verdict.wrong, *self._further()]
         self.remark("settled_s", settled)
         self._tell(verdict, problems)
@@ -166,6 +169,7 @@ class Case:
             ended=rows.ended,
             waiting=rows.waiting,
             marked=rows.marked,
+            timed_out=rows.timed_out,
         )
 
     def _others(self, rows: Rows) -> set[str]:

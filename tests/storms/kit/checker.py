@@ -17,7 +17,8 @@ class Seen:
 
     `ok` and `erred` are the client's; `ids` every kept notification of this run by its number (more than one
     only if idempotency broke); `delivered` the sink's ledger; `ended` the ids that ended with a reason
-    instead of `sent`; `waiting` those that have not ended; `marked` those with a possible duplicate.
+    instead of `sent`; `waiting` those that have not ended; `marked` those with a possible duplicate;
+    `timed_out` how many calls were given up after the request was written: each may be a duplicate, too.
     """
 
     attempted: int
@@ -29,6 +30,7 @@ class Seen:
     ended: AbstractSet[str]
     waiting: AbstractSet[str]
     marked: AbstractSet[str]
+    timed_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Verdict:
 
 def judge(seen: Seen, bound: int) -> Verdict:
     """The counts, and each invariant (I1-I4) that does not hold; `bound` is how many duplicates may be."""
+    bound += seen.timed_out
     kept = {one for ids in seen.ids.values() for one in ids}
     accounted = set(seen.delivered) | seen.ended
     lost = {one for one in seen.ok.values() if one not in accounted}

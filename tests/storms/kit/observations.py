@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, select, text
@@ -22,6 +23,8 @@ class Rows:
     status: dict[str, Status]
     finished: dict[str, datetime | None]
     marked: set[str]
+    #: Calls that were given up after the request was written: each may cost a duplicate (promise 3).
+    timed_out: int
 
     @property
     def waiting(self) -> set[str]:
@@ -43,21 +46,25 @@ def rows_of(engine: Engine, run: str) -> Rows:
     ids: dict[int, set[str]] = defaultdict(set)
     status: dict[str, Status] = {}
     finished: dict[str, datetime | None] = {}
-    marked: set[str] = set()
+    tries: list[tuple[str, dict[str, Any]]] = []
     with engine.connect() as connection:
         for row in connection.execute(columns.where(chosen)):
             one = notification_id(row.id)
             ids[int(row.reference.rpartition("-")[2])].add(one)
             status[one], finished[one] = Status(row.status), row.finished_at
-            if (row.last_attempt or {}).get("possible_duplicate"):
-                marked.add(one)
+            tries.append((one, row.last_attempt or {}))
         earlier = select(attempts.c.notification_id, attempts.c.attempt).where(
             attempts.c.notification_id.in_(select(table.id).where(chosen))
         )
         for row in connection.execute(earlier):
-            if row.attempt.get("possible_duplicate"):
-                marked.add(notification_id(row.notification_id))
-    return Rows(dict(ids), status, finished, marked)
+            tries.append((notification_id(row.notification_id), row.attempt))
+    marked = {one for one, attempt in tries if attempt.get("possible_duplicate")}
+    timed_out = sum(1 for _, attempt in tries if _timed_out(attempt))
+    return Rows(dict(ids), status, finished, marked, timed_out)
+
+
+def _timed_out(attempt: dict[str, Any]) -> bool:
+    return attempt.get("outcome") == "uncertain" and attempt.get("reason") == "provider_timeout"
 
 
 def kept(engine: Engine, ids: AbstractSet[str]) -> set[str]:

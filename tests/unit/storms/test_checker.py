@@ -65,3 +65,10 @@ def test_sent_though_the_client_saw_an_error_is_recovered():
     """Whether it was accepted in the end or not."""
     seen = replace(GOOD, erred={1, 2}, ok={0: "a", 1: "b"})
     assert judge(seen, 0).recovered == 2
+
+
+def test_a_call_that_timed_out_may_have_been_a_second_one():
+    """Promise 3 allows one duplicate for each."""
+    seen = replace(GOOD, delivered=Counter(a=2, b=1, c=1), marked={"a"}, timed_out=1)
+    assert judge(seen, 0).wrong == ()
+    assert judge(replace(seen, timed_out=0), 0).wrong
