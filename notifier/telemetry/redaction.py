@@ -88,6 +88,9 @@ def _plain(value: Any, depth: int) -> Any:
             plain = _plain_mapping(value, depth)
         case list() | tuple() | set() | frozenset() if depth:
             plain = [_plain(one, depth - 1) for one in islice(value, _WIDEST)]
+        case Mapping() | list() | tuple() | set() | frozenset():
+            # As text it would show what stands below the names that hide it.
+            plain = f"<{type(value).__name__} of {len(value)}>"
         case _:
             plain = clean(_text(value))
     return plain

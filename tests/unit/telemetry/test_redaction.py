@@ -132,6 +132,16 @@ def test_secrets_are_found_inside_values_and_objects():
     assert redact({"raw": b"ada@example.com"}) == {"raw": "<15 bytes>"}
 
 
+def test_what_stands_too_deep_is_left_out_and_never_written_as_text():
+    deep: object = {"to": "plain words"}
+    for _ in range(6):
+        deep = {"k": [deep]}
+    assert "plain words" not in str(redact({"event": "x", "deep": deep}))
+    assert redact({"a": {"b": {"c": {"d": {"to": "plain words"}}}}}) == {
+        "a": {"b": {"c": {"d": "<dict of 1>"}}}
+    }
+
+
 def test_any_value_can_be_rendered():
     class Broken:
         def __str__(self) -> str:
