@@ -6,8 +6,9 @@ import pytest
 
 from notifier.domain.lanes import Channel, Lane, Priority
 from tests.nodes.waiting import wait_until
-from tests.stock.kit.counts import FULL, MENDED, count, note
+from tests.stock.kit.counts import MENDED, count, note
 from tests.stock.kit.workers import PATIENCE
+from tests.storms.kit.form import FULL
 
 HIGH, LOW = Lane(Channel.EMAIL, Priority.HIGH), Lane(Channel.EMAIL, Priority.LOW)
 #: Seconds: RabbitMQ's timeout (it looks every `TICK`), and how long high work goes on over ours.
@@ -19,12 +20,8 @@ TAKES, BACKLOG = 0.02, 50
 @pytest.fixture(scope="module")
 def hasty_node(own_node):
     """A broker that waits for acks as long as the test does; it reads this when a channel is opened."""
-    wanted = {"consumer_timeout": TIMEOUT, "channel_tick_interval": TICK}
-    own_node.ctl(
-        "eval",
-        ", ".join(f"application:set_env(rabbit, {name}, {int(wanted[name] * 1000)})" for name in wanted)
-        + ".",
-    )
+    for name, seconds in (("consumer_timeout", TIMEOUT), ("channel_tick_interval", TICK)):
+        own_node.evaluate(f"application:set_env(rabbit, {name}, {int(seconds * 1000)}).")
     return own_node
 
 

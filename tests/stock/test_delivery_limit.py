@@ -12,8 +12,9 @@ from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.queueing.messages import peek_id
 from tests.conformance.brokers.harness import cut, take
 from tests.nodes.waiting import wait_until
-from tests.stock.kit.counts import FULL, MENDED, count, note
+from tests.stock.kit.counts import MENDED, count, note
 from tests.stock.kit.workers import PATIENCE
+from tests.storms.kit.form import FULL
 
 LANE = Lane(Channel.EMAIL, Priority.HIGH)
 PREFETCHED = 50

@@ -12,8 +12,9 @@ from notifier.queueing.messages import QueueMessage
 from tests.catalogue.bodies import BadBody, bad_bodies
 from tests.conformance.brokers.harness import new_messages
 from tests.nodes.waiting import wait_until
-from tests.stock.kit.counts import FULL, MENDED, count, note
+from tests.stock.kit.counts import MENDED, count, note
 from tests.stock.kit.workers import PATIENCE
+from tests.storms.kit.form import FULL
 
 LANE = Lane(Channel.EMAIL, Priority.HIGH)
 #: How often each poison comes, a good message after every few of them.

@@ -4,8 +4,9 @@ import threading
 
 from notifier.domain.lanes import Channel, Lane, Priority
 from tests.nodes.waiting import wait_until
-from tests.stock.kit.counts import FULL, MENDED, count, note
+from tests.stock.kit.counts import MENDED, count, note
 from tests.stock.kit.workers import PATIENCE
+from tests.storms.kit.form import FULL
 
 LANE = Lane(Channel.EMAIL, Priority.HIGH)
 
@@ -85,7 +86,7 @@ def test_ours_outlives_cuts_of_all_connections_under_load(
     feeder = threading.Thread(target=feed, args=(ours, stop), daemon=True)
     feeder.start()
     for cuts in range(1, CUTS + 1):
-        rabbitmq_node.ctl("close_all_connections", "-p", rabbitmq_vhost_url.rpartition("/")[2], "a test")
+        rabbitmq_node.close_all_connections()
         for worker in workers:
             back = lambda: worker.status()["opened"][ours.queue(LANE)] == cuts + 1  # noqa: B023, E731
             wait_until(back, PATIENCE, f"{worker.plan.name}'s return after cut {cuts}")

@@ -1,14 +1,10 @@
 """What became of the messages, in Jepsen's words (reliability.md, "Storms")."""
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.stock.kit.subjects import Subject
-
-#: `make storm` asks for the fault plan's full counts; otherwise the same cases run in short.
-FULL = os.environ.get("STORM") == "full"
 
 #: Why a stock case that no longer fails fails the run.
 MENDED = "stock Dramatiq mended this: update docs/promises.md and reconsider our own code"
