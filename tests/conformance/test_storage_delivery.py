@@ -281,6 +281,7 @@ def test_a_group_whose_late_outcome_fails_once_is_stored_and_settled_once(engine
     assert row(engine, made).status == "sending"
     assert row(engine, plain.id).status == "sent"
     assert [one["n"] for one in attempts.of(engine, TENANT, plain.id)] == [1]
+    assert [one["possible_duplicate"] for one in attempts.of(engine, TENANT, made)] == [True], "and not lost"
 
 
 def test_every_thread_that_waits_for_room_gets_it(engine):
