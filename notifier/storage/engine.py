@@ -149,8 +149,26 @@ def one_statement(engine: Engine) -> Iterator[Connection]:
         with writing(engine) as connection:
             yield connection
         return
-    with engine.connect() as plain:
-        yield plain.execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection, _committing_itself(connection):
+        yield connection
+
+
+@contextmanager
+def _committing_itself(connection: Connection) -> Iterator[None]:
+    """The driver's own switch, which asks the server nothing.
+
+    SQLAlchemy's `isolation_level` is taken back by a round trip when the connection returns to its pool: a
+    session that has died fails there, and keeps its place in the pool for ever.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        try:
+            driver.autocommit = False
+        except Exception:  # noqa: BLE001 - whatever it is, nobody else may get this connection
+            connection.invalidate()
 
 
 @contextmanager
