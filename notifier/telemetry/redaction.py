@@ -46,7 +46,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (("://",), re.compile(r"://[^\s/@]{0,512}@"), "://***@"),
     (("@", "%40"), re.compile(r"\"[^\"\r\n]{1,64}\"" + _DOMAIN), "[address]"),
     (("@", "%40"), re.compile(r"[^\s<>\"'(),;:@\[\]\\/=*]{1,64}" + _DOMAIN), "[address]"),
-    (("+",), re.compile(r"(?<![\w+])\+[1-9](?:[ ().-]{0,2}\d){6,14}(?!\d)"), "[phone]"),
+    (("+",), re.compile(r"(?<![\w+])(?:\+[1-9](?:[ ().-]{0,2}\d){6,14}(?!\d))+"), "[phone]"),
 )
 
 

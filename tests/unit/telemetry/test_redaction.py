@@ -21,6 +21,7 @@ SECRETS = [
     "+447700900123",
     "+44 7700 900123",
     "+1 (555) 010-0199",
+    "+447700900123+447700900123",
     "-----BEGIN PRIVATE KEY-----\nMIIEvQ\nabc\n-----END PRIVATE KEY-----",
     "-----BEGIN EC PRIVATE KEY-----\nMIIEvQ",
 ]
