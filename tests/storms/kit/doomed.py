@@ -18,7 +18,7 @@ from tests.storms.kit.case import Case
 from tests.storms.kit.form import patience
 from tests.storms.kit.installation import Installation, Part
 from tests.storms.kit.load import email
-from tests.storms.kit.processes import ended_by
+from tests.storms.kit.processes import ended_by, group
 from tests.storms.kit.salvo import Heard, Shot, fire
 
 #: Seconds for a part to start, to reach its point and to end.
@@ -126,9 +126,11 @@ def owed(engine: Engine) -> set[str]:
 
 
 @contextlib.contextmanager
-def relays_standing_still(installation: Installation) -> Iterator[None]:
-    """The present relays do nothing inside, so that a new one has all the work."""
-    pids = installation.children("relay")
+def other_relays_standing_still(installation: Installation, newcomers: Newcomers) -> Iterator[None]:
+    """From the new relay's first beat on it has all the work: inside, the others do nothing."""
+    wait_until(newcomers.found, patience(DOOMED), "the doomed relay's first beat")
+    ours = set().union(*(group(part.pid) for part in installation.crew))
+    pids = ours & set(installation.children("relay")) - set(newcomers.found().values())
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
