@@ -48,7 +48,7 @@ def in_words(found: dict[str, Any]) -> str:
         f"load before {found['load_before']}\n"
         f"Python {found['python']}, {servers}, {packages}\n"
         f"{found['sizes']['name']}: {found['sizes']['rounds']} rounds, ours and peers in turn, real fsync, "
-        f"everything on this machine, service with its default settings, seed {found['seed']}"
+        f"everything on this machine, service with its default settings (but for waits), seed {found['seed']}"
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import bodies, calls
 from benchmarks.http_connection import parsed, request_bytes
+from benchmarks.load_client import refusal
 from notifier.domain.lanes import Lane
 from notifier.http.schemas import SendRequest
 
@@ -38,6 +39,16 @@ def test_a_request_is_whole_bytes_with_its_length():
     assert body == b"{}"
     assert b"Content-Length: 2" in head
     assert b"Authorization: Bearer k" in head
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b'{"code":"unavailable","request_id":"a"}', "503 unavailable"), (b"<html>", "503"), (b"[]", "503")],
+    ids=["problem", "no json", "no object"],
+)
+def test_refusals_are_told_by_their_code(body, said):
+    """A thousand requests refused for one reason are one line."""
+    assert refusal(503, body) == said
 
 
 def test_every_run_sends_the_same_requests_over_all_lanes():
