@@ -152,7 +152,7 @@ async def talk(port: int, sent: bytes) -> bytes:
         with contextlib.suppress(ConnectionError):
             writer.write(sent)
             await writer.drain()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             return await reader.read()
     finally:
         writer.close()

@@ -68,7 +68,7 @@ def test_a_message_comes_back_equal(lane, random, units):
     assert peek_id(body) == sent.id
 
 
-@bounded(300)
+@bounded(150)
 @given(st.binary(max_size=300) | values.map(lambda value: json.dumps(value).encode()))
 @example(b'{"kwargs": {"id": 5}}')
 @example(b'{"kwargs": []}')
@@ -83,7 +83,7 @@ def test_any_body_is_bad_and_a_look_for_its_id_never_raises(body):
 # JSON.
 
 
-@bounded(300)
+@bounded(150)
 @given(
     st.binary(max_size=200)
     | values.map(lambda value: json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
@@ -98,7 +98,7 @@ def test_what_is_read_is_what_python_reads(body):
     assert is_storable(json.dumps(value, ensure_ascii=False))
 
 
-@bounded(200)
+@bounded(100)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | clean_texts,
@@ -159,7 +159,7 @@ def test_the_good_ones_are_taken(value):
     assert taken(value) is not None
 
 
-@bounded(300)
+@bounded(200)
 @given(likely_requests() | requests())
 def test_what_is_taken_can_be_kept_and_sent(value):
     """Valid stays valid: it survives storage as it is, and every accepted e-mail can be built, with no header more."""
@@ -215,7 +215,7 @@ def _check_email(made):
     assert "bcc" not in names
 
 
-@bounded(80)
+@bounded(60)
 @given(st.lists(requests() | values, max_size=4), st.booleans(), st.binary(max_size=40))
 def test_a_batch_is_read_item_by_item(items, as_lines, garbage):
     """Each item is what it would be by itself; only a whole that is no batch raises, and only the declared errors."""
@@ -237,7 +237,7 @@ def test_a_batch_is_read_item_by_item(items, as_lines, garbage):
 _headers = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=60)
 
 
-@bounded(200)
+@bounded(120)
 @given(
     st.sampled_from(
         ["Content-Type", "X-Request-Id", "traceparent", "Idempotency-Key", "Host", "Transfer-Encoding"]
@@ -308,7 +308,7 @@ def test_any_html_is_judged(before, after):
     assert has_script_link(f'{before}<a href="javascript:x">{after}') or set(before) & set("\"'=")
 
 
-@bounded(100)
+@bounded(60)
 @given(values)
 def test_any_content_is_judged(value):
     """Whatever a caller's JSON holds for content: a list of mistakes, never an exception."""

@@ -78,7 +78,7 @@ def test_a_password_is_told_by_no_error_and_no_listing(name, scheme, before, aft
     assert CANARY not in told
 
 
-@bounded(300)
+@bounded(150)
 @given(urls | texts)
 def test_any_url_is_read_or_refused(text):
     """`ValueError` or a URL of the declared kind; what is taken is taken again as it is, and can be shown and judged."""
@@ -159,7 +159,7 @@ _SECRET_NAMES = [
 ]
 
 
-@bounded(150)
+@bounded(100)
 @given(values, st.sampled_from(_SECRET_NAMES), st.lists(texts, max_size=3))
 def test_no_value_of_a_secret_name_survives(value, name, path):
     """However deep it stands, whatever it is."""
@@ -170,7 +170,7 @@ def test_no_value_of_a_secret_name_survives(value, name, path):
     assert CANARY not in told
 
 
-@bounded(300)
+@bounded(100)
 @given(st.sampled_from(_SECRET_TEXTS), clean_texts, clean_texts, values)
 @example("+447700900123", "", "+10000000+10000000", None)
 def test_no_secret_survives_in_a_text(secret, before, after, more):
@@ -182,7 +182,7 @@ def test_no_secret_survives_in_a_text(secret, before, after, more):
     assert clean(clean(text)) == clean(text)
 
 
-@bounded(100)
+@bounded(60)
 @given(st.dictionaries(texts, values, max_size=5))
 def test_any_event_can_be_logged(event):
     """Total, JSON, bounded, and the same again when it is redacted again."""
@@ -196,7 +196,7 @@ def test_any_event_can_be_logged(event):
 # Header lines.
 
 
-@bounded(300)
+@bounded(150)
 @given(texts, texts)
 @example("a\r\nBcc: x@y.z", "X-A")
 @example("x" * 5000, "X-A")
