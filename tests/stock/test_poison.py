@@ -129,7 +129,8 @@ def test_ours_goes_on(rabbitmq_vhost_url, make_subject, canary, record_property)
     ours.put([gone.encode(ours.prefix), final.encode(ours.prefix)], LANE)
     wait_until(lambda: worker.status()["not_claimable"] == 2, PATIENCE, "both bells to be counted")
     ours.start_relay()
-    wait_until(lambda: ours.ready(LANE, ".XQ") == 0, PATIENCE, "the dead letters to be taken")
+    seconds = PATIENCE + number / 5
+    wait_until(lambda: ours.ready(LANE, ".XQ") == 0, seconds, "the dead letters to be taken")
     ours.stop_relay()
     ours.settle([LANE])
     assert count(ours).good

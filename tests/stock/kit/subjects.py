@@ -42,7 +42,7 @@ SHORT_TIMES = {
     "drain_seconds": 2.0,
     "lease_margin_seconds": 2.0,
     "send_margin_seconds": 0.5,
-    "lease_seconds": 4.0,
+    "lease_seconds": 6.0,
     "orphan_seconds": 4.0,
     "ring_again_seconds": 1.0,
     "accept_wait_seconds": 30.0,
