@@ -11,28 +11,49 @@ _LOOK_EVERY = 1.0
 
 
 def end_with_parent(end: Callable[[], None]) -> None:
-    """Have this process told once that its parent is gone.
+    """Have `end` called, once, as soon as this process's parent is gone; to be called in the main thread.
 
-    On Linux the kernel sends SIGTERM at once (prctl(2), PR_SET_PDEATHSIG), so the process's own handler
-    does it; elsewhere a thread watches for a changed parent id and calls `end`.
+    On Linux the kernel says so (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread watches the parent's id.
     """
-    parent = os.getppid()
-    if not _ask_the_kernel():
-        threading.Thread(target=_watch, args=(parent, end), name="parent-watch", daemon=True).start()
-    elif os.getppid() != parent:
-        # It died before the kernel was asked.
-        end()
+    told = _Once(end, os.getppid())
+    if not _ask_the_kernel(told):
+        threading.Thread(target=_watch, args=(told,), name="parent-watch", daemon=True).start()
+    else:
+        # It may have died before the kernel was asked.
+        told.look()
 
 
-def _ask_the_kernel() -> bool:
+class _Once:
+    """The kernel sends its signal for each *thread* of the parent that ends, so twice for one -9.
+
+    Passed on as SIGTERM, the second would end a worker in the middle of its sends.
+    """
+
+    def __init__(self, end: Callable[[], None], parent: int) -> None:
+        self._end = end
+        self._parent = parent
+        self.told = False
+
+    def look(self, *_: object) -> None:
+        """Call `end` if the parent is gone and it was not called before."""
+        if not self.told and os.getppid() != self._parent:
+            self.told = True
+            self._end()
+
+
+def _ask_the_kernel(told: _Once) -> bool:
+    number = getattr(signal, "SIGRTMIN", None)  # one that nobody else sends
+    if number is None:
+        return False
+    signal.signal(number, told.look)
     try:
-        return bool(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) == 0)
+        return bool(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) == 0)
     except (OSError, AttributeError):
         return False
 
 
-def _watch(parent: int, end: Callable[[], None]) -> None:
+def _watch(told: _Once) -> None:
     pause = threading.Event()
-    while os.getppid() == parent:
+    while not told.told:
+        told.look()
         pause.wait(_LOOK_EVERY)
-    end()
