@@ -1,21 +1,26 @@
 """Three RabbitMQ nodes that are killed, frozen and cut off under load (F4 to F7; promises 7 and 8).
 
-In the full form the long outages of F6 last a minute once and a quarter of one else.
+In the full form one outage of F6 lasts a minute, the others 10 to 15 s.
 """
 
 import pytest
 
 from tests.nodes.cluster import RabbitmqCluster
-from tests.storms.kit.form import FULL
+from tests.storms.kit.form import FULL, either
 from tests.storms.kit.lanes import BUSY, QUEUES, provider, wait_degraded, wait_drained, watched
 from tests.storms.kit.outages import last
 
-#: Three brokers, the database and the installation share two cores.
-PACE = 60.0
-#: Seconds: promises 7 and 8, and what a door may take to say no or yes.
+#: Three brokers, the database and the installation share two cores, in the short form with other tests.
+PACE = 60.0 if FULL else 30.0
+#: Seconds: promises 7 and 8, and what a door may take to say yes.
 START_GAP, SILENCE, DRAINED = 10.0, 2.0, 60.0
-DEAD = 8.0
-FROZEN = 25.0 if FULL else 12.0
+#: Seconds that a node is dead, and that it is frozen.
+DEAD, FROZEN = either(short=4, full=8), either(short=20, full=25)
+#: Seconds of F6's outages in turn, by how many nodes are down.
+OUTAGES = {3: [60, 10, 10] if FULL else [8], 2: [15, 10, 10] if FULL else []}
+#: Seconds. A frozen node is noticed in 6. But RabbitMQ 3.10 lets a channel that comes to another node wait 5 s
+#: for the frozen leader of each queue it publishes to first, and elects others only after 7 s.
+FROZEN_GAP = 18.0
 
 
 @pytest.fixture(scope="module")
@@ -66,33 +71,38 @@ def test_a_leader_is_killed(case, cluster, vhost, whole_cluster):
 
 def test_a_leader_is_frozen(case, cluster, vhost, whole_cluster):
     """F5. The node that leads a busy lane stands still while its connections stay open."""
-    with case("F5", f"leader frozen {FROZEN:.0f} s", pace=PACE) as storm:
+    with case("F5", f"leader frozen {FROZEN} s", pace=PACE) as storm:
         for _ in storm.repeats(short=1, full=5):
             victim = cluster.leader_of(storm.dice.choice(BUSY), vhost)
-            with watched(storm, gap=START_GAP, silence=SILENCE):
+            with watched(storm, silence=SILENCE) as still:
                 victim.freeze()
                 storm.hit()
                 try:
                     last(storm, FROZEN)
                 finally:
-                    cluster.thaw(victim)
+                    victim.thaw()
                 whole_cluster()
+            assert still() <= FROZEN_GAP
 
 
-@pytest.mark.parametrize("number", [2, 3], ids=["two of three", "all three"])
-def test_nodes_are_down(case, cluster, installation, number, whole_cluster):
-    """F6. Without a majority, or without any node, the doors say 202; on return all is sent in a minute."""
-    words = {2: "two of three nodes down", 3: "all nodes down"}[number]
-    lasts = [60.0, 15.0, 15.0] if FULL else [10.0]
-    with case("F6", words, pace=PACE) as storm:
-        for turn in storm.repeats(short=number - 2, full=3):
+def test_nodes_are_down(case, cluster, installation, whole_cluster):
+    """F6. Without any node, or a majority, the doors say 202; on return all is sent in a minute."""
+    for number, outages in OUTAGES.items():
+        if outages:
+            _nodes_are_down(case, cluster, installation, whole_cluster, number, outages)
+
+
+def _nodes_are_down(case, cluster, installation, whole_cluster, number, outages):
+    with case("F6", f"{number} of three nodes down", pace=PACE) as storm:
+        for seconds in outages:
+            storm.wait_for_load()
             victims = storm.dice.sample(cluster.nodes, number)
             with watched(storm, silence=SILENCE):
                 for victim in victims:
                     cluster.kill(victim)
                 storm.hit(faults=number)
                 wait_degraded(installation, ["broker"])
-                last(storm, lasts[turn])
+                last(storm, seconds)
                 wait_degraded(installation, ["broker"])
             cluster.start_all(victims)
             wait_drained(storm, within=DRAINED)

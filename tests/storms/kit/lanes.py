@@ -5,7 +5,7 @@ import itertools
 import json
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from notifier.domain.lanes import Channel, Lane
 from notifier.queueing.rabbitmq_topology import dead_name
@@ -44,10 +44,15 @@ def longest_gap(storm: Case, since: float, until: float) -> float:
 
 
 @contextlib.contextmanager
-def watched(storm: Case, *, gap: float | None = None, silence: float | None = None) -> Iterator[None]:
-    """Inside, no lane may pause longer than `gap` and the doors no longer than `silence` (seconds)."""
-    since, since_unix = time.monotonic(), time.time()
-    yield
+def watched(
+    storm: Case, *, gap: float | None = None, silence: float | None = None
+) -> Iterator[Callable[[], float]]:
+    """Inside, no lane may pause longer than `gap` and the doors no longer than `silence` (seconds).
+
+    Afterwards what it gives tells how long the longest pause of a lane was.
+    """
+    since, since_unix, still = time.monotonic(), time.time(), 0.0
+    yield lambda: still
     storm.remark("silence_s", quiet := storm.load.longest_silence(since, time.monotonic()))
     storm.remark("gap_s", still := longest_gap(storm, since_unix, time.time()))
     assert silence is None or quiet <= patience(silence), f"no 202 for {quiet:.1f} s"
