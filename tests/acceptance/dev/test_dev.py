@@ -40,7 +40,7 @@ class Dev:
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        wait_until(lambda: self._found(r"openapi.json"), 30, "its greeting")
+        wait_until(lambda: self._found(r"openapi.json"), 90, "its greeting")
 
     def _read(self) -> None:
         assert self.process.stdout is not None

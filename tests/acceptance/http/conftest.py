@@ -180,11 +180,17 @@ def config():
 
 
 @pytest.fixture
-async def door(empty_database, tmp_path, config):
+def wait():
+    """Seconds a request waits for its commit: many, for a crowded machine is no broken one."""
+    return 20.0
+
+
+@pytest.fixture
+async def door(empty_database, tmp_path, config, wait):
     """A door that serves until the test ends."""
     path = tmp_path / "notifier.db"
     shutil.copy(empty_database, path)
-    made = Door(f"sqlite:///{path}", config)
+    made = Door(f"sqlite:///{path}", config, wait=wait)
     await made.start()
     yield made
     await made.close()
