@@ -6,7 +6,14 @@ from tests.nodes.postgres import PostgresNode
 from tests.nodes.small_disk import SmallDisk
 from tests.nodes.waiting import wait_until
 from tests.storms.kit import form
-from tests.storms.kit.outages import check_refusals, last, wait_for_full_speed, wait_for_refusals
+from tests.storms.kit.outages import (
+    PACE,
+    SETTLE,
+    check_refusals,
+    last,
+    wait_for_full_speed,
+    wait_for_refusals,
+)
 
 #: PostgreSQL that can't write its log ends itself as in a crash: twice eight threads of two workers.
 BOUND = 2 * 16
@@ -41,7 +48,7 @@ def test_the_database_disk_is_full(case, disk, postgres):
 
     An operator starts the server again if it has ended itself.
     """
-    with case("F17", "PostgreSQL's disk full") as storm:
+    with case("F17", "PostgreSQL's disk full", pace=PACE, settle=SETTLE) as storm:
         for _ in storm.repeats(short=1, full=2):
             disk.fill()
             storm.hit(bound=BOUND)
@@ -51,7 +58,7 @@ def test_the_database_disk_is_full(case, disk, postgres):
             storm.remark("accepted_while_full", len(storm.load.accepted) - accepted)
             storm.remark("ended_itself", start_again(postgres, disk))
             wait_for_full_speed(storm)
-        check_refusals(storm)
+    check_refusals(storm)
 
 
 def start_again(node, disk):

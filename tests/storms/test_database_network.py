@@ -11,7 +11,7 @@ from tests.nodes.proxy import Proxy
 from tests.storms.kit import form
 from tests.storms.kit.case import Case
 from tests.storms.kit.installation import Installation
-from tests.storms.kit.outages import check_refusals, last, wait_for_full_speed
+from tests.storms.kit.outages import PACE, SETTLE, check_refusals, last, wait_for_full_speed
 
 #: Calls that two workers of eight threads have under way.
 IN_FLIGHT = 2 * 8
@@ -116,18 +116,18 @@ def plan(storm: Case, *lasting: Fault) -> list[tuple[Fault, float]]:
 
 def test_the_way_to_the_database_is_bad(case, roads):
     """F8. Refusals are 503 in time, full speed is back ten seconds after the network; nothing is sent twice."""
-    with case("F8", "bad network to PostgreSQL") as storm:
+    with case("F8", "bad network to PostgreSQL", pace=PACE, settle=SETTLE) as storm:
         for fault, seconds in plan(storm, black_hole, latency, sluggish, trickle):
             storm.wait_for_load()
             fault(storm, roads.database, seconds)
             storm.hit()
             wait_for_full_speed(storm)
-        check_refusals(storm)
+    check_refusals(storm)
 
 
 def test_the_way_to_the_provider_is_bad(case, roads):
     """F8. The doors go on; a call whose answer was lost may be repeated, marked, and nothing is lost."""
-    with case("F8", "bad network to the provider") as storm:
+    with case("F8", "bad network to the provider", pace=PACE, settle=SETTLE) as storm:
         for fault, seconds in plan(storm, black_hole, trickle):
             storm.wait_for_load()
             before = storm.load.answers[503]

@@ -6,6 +6,8 @@ import pytest
 from tests.nodes.postgres import PostgresNode
 from tests.storms.kit import form
 from tests.storms.kit.outages import (
+    PACE,
+    SETTLE,
     check_refusals,
     last,
     messages_in,
@@ -46,7 +48,7 @@ def test_postgresql_crashes(case, postgres):
                 last(storm, 12)
             postgres.start()
             wait_for_full_speed(storm)
-        check_refusals(storm)
+    check_refusals(storm)
 
 
 def test_postgresql_is_gone(case, postgres, rabbitmq_node, broker_url):
@@ -55,7 +57,7 @@ def test_postgresql_is_gone(case, postgres, rabbitmq_node, broker_url):
     Nothing is accepted or acknowledged meanwhile, and outcomes held in memory are stored after the return:
     no send is repeated, for an orderly stop forgets nothing.
     """
-    with case("F14", "PostgreSQL gone") as storm:
+    with case("F14", "PostgreSQL gone", pace=PACE, settle=SETTLE) as storm:
         for turn in storm.repeats(short=1, full=3):
             postgres.halt()
             storm.hit()
@@ -66,7 +68,7 @@ def test_postgresql_is_gone(case, postgres, rabbitmq_node, broker_url):
             assert messages_in(rabbitmq_node, broker_url) >= kept
             postgres.start()
             wait_for_full_speed(storm)
-        check_refusals(storm)
+    check_refusals(storm)
 
 
 def test_sessions_are_ended(case, postgres):
@@ -75,7 +77,7 @@ def test_sessions_are_ended(case, postgres):
         for _ in storm.repeats(short=15, full=100):
             storm.hit(faults=end_sessions(postgres, storm.dice, 2))
             storm.wait_for_load(10)
-        check_refusals(storm)
+    check_refusals(storm)
 
 
 def end_sessions(node, dice, number):

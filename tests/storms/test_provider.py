@@ -21,7 +21,7 @@ from tests.storms.kit import form
 from tests.storms.kit.installation import USUAL_DELAY
 from tests.storms.kit.load import Load, email
 from tests.storms.kit.observations import rows_of, unended
-from tests.storms.kit.outages import last
+from tests.storms.kit.outages import PACE, SETTLE, last
 
 #: Short waits, so that a fault's figures are about its own seconds; and no end to sending again, so that
 #: whatever was not handed over in the end is missing.
@@ -124,7 +124,7 @@ def test_a_provider_is_down(case, installation):
 
     No duplicate, for it kept none of them; a wait that it asked for is kept; all is delivered after the cure.
     """
-    with case("F18", "provider down", pace=60, settle=90) as storm, Aside(storm) as aside:
+    with case("F18", "provider down", pace=PACE, settle=SETTLE) as storm, Aside(storm) as aside:
         storm.wait_for_load()
         aside.during("before", form.either(short=4, full=20))
         for name, fault in DOWN.items():
@@ -144,7 +144,10 @@ SILENT = {"close_after_accept": {"close_after_accept": True}, "trickle": {"trick
 
 def test_a_provider_takes_and_says_nothing(case, installation):
     """F18. It keeps the message and closes, or answers a byte a second: at most one repeat for each such call."""
-    with case("F18", "provider takes and is silent", pace=60) as storm, Aside(storm) as aside:
+    with (
+        case("F18", "provider takes and is silent", pace=PACE, settle=SETTLE) as storm,
+        Aside(storm) as aside,
+    ):
         for name, fault in SILENT.items():
             storm.wait_for_load()
             installation.faults.set(delay=USUAL_DELAY, **fault)
@@ -166,7 +169,7 @@ def test_uncertain_ones_are_held_on_request(case, installation):
     def body(number):
         return email(number) | {"on_uncertain": "hold"}
 
-    with case("F18", "provider is silent, on_uncertain hold", pace=60, body=body) as storm:
+    with case("F18", "provider is silent, on_uncertain hold", pace=PACE, settle=SETTLE, body=body) as storm:
         for fault in SILENT.values():
             storm.wait_for_load()
             installation.faults.set(delay=USUAL_DELAY, share=0.5, **fault)

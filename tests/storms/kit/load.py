@@ -67,6 +67,8 @@ class Load(threading.Thread):
         self.wrong: list[str] = []
         self.slowest = 0.0
         self.slowest_refusal = 0.0
+        #: Seconds by which this client itself came late at the most: what a crowded machine adds to a time.
+        self.lag = 0.0
         #: When each 202 was heard, by the monotonic clock.
         self.heard: list[float] = []
         self.failure: BaseException | None = None
@@ -116,7 +118,9 @@ class Load(threading.Thread):
                     waiting.add(task)
                     task.add_done_callback(waiting.discard)
                     self.attempted += 1
+                slept = time.monotonic()
                 await asyncio.wait({never}, timeout=1 / self.pace)
+                self.lag = max(self.lag, time.monotonic() - slept - 1 / self.pace)
             await asyncio.gather(*waiting)
         self._ledger.close()
 

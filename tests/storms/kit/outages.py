@@ -11,7 +11,9 @@ from tests.storms.kit.form import patience
 
 #: Seconds: a refusal is heard after, and full speed is reached again after.
 REFUSED, RECOVERED = 2.0, 10.0
-#: Seconds on the wire and in the two event loops, which the door's own clock does not see.
+#: Requests a second of a case whose outages leave a backlog behind, and the seconds it has to be sent in.
+PACE, SETTLE = 50.0, 180.0
+#: Seconds on the wire, and behind others in the two event loops.
 _ON_THE_WAY = 0.5
 
 #: Every message that a queue still has to account for: ready, or delivered and not acknowledged.
@@ -47,11 +49,17 @@ def wait_for_refusals(storm: Case, number: int = 20) -> None:
 
 
 def check_refusals(storm: Case) -> None:
-    """Each refusal came in time; that it was a 503 with Retry-After the load checks itself."""
-    slowest = storm.load.slowest_refusal
+    """Each refusal came in time; that it was a 503 with Retry-After the load checks itself.
+
+    The door's process stands in the same crowd as the client's, so each may come as late as the client did.
+    For after the case: what is wrong with its counts is told first.
+    """
+    slowest, crowd = storm.load.slowest_refusal, 2 * storm.load.lag
     storm.remark("refused", storm.load.answers[503])
     storm.remark("slowest_refusal_s", slowest)
-    assert slowest <= patience(REFUSED) + _ON_THE_WAY, f"a refusal took {slowest:.2f} s"
+    storm.remark("lag_s", storm.load.lag)
+    allowed = patience(REFUSED) + _ON_THE_WAY + crowd
+    assert slowest <= allowed, f"a refusal took {slowest:.2f} s, {allowed:.2f} at the most"
 
 
 def last(storm: Case, seconds: float) -> None:
