@@ -164,3 +164,12 @@ def test_lines_of_a_module_stay_readable():
         if (lines := len(path.read_text().splitlines())) > 300
     ]
     assert long == []
+
+
+def test_promises_name_only_tests_that_exist():
+    """Each promise stands with the tests that hold it, and they are there."""
+    text = (ROOT / "docs" / "promises.md").read_text()
+    named = set(re.findall(r"`(tests/[a-z_/]+(?:\.py)?)`", text))
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+    assert len(re.findall(r"^## \d+ ", text, re.MULTILINE)) == 16
