@@ -9,9 +9,9 @@ BENCH  := $(VENV)/.bench-installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 # Most tests wait for servers of their own, so more of them run than there are cores.
-JOBS   ?= 4
-# The longest files first, so that no core waits for them at the end.
-TESTS  ?= tests/storms tests/stock tests/acceptance tests
+JOBS   ?= 3
+# The longest files first, so that no core waits for them at the end. Storms have a command of their own.
+TESTS  ?= tests/stock tests/acceptance tests --ignore=tests/storms
 # Storms wait more than they work, so two go at once.
 STORMS ?= 2
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
