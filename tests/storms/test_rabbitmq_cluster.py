@@ -10,8 +10,8 @@ from tests.storms.kit.form import FULL, either
 from tests.storms.kit.lanes import BUSY, QUEUES, provider, wait_degraded, wait_drained, watched
 from tests.storms.kit.outages import last
 
-#: Three brokers, the database and the installation share two cores, in the short form with other tests.
-PACE = 60.0 if FULL else 30.0
+#: Requests a second: three brokers, the database and the installation share two cores.
+PACE = 30.0
 #: Seconds: promises 7 and 8, and what a door may take to say yes.
 START_GAP, SILENCE, DRAINED = 10.0, 2.0, 60.0
 #: Seconds that a node is dead, and that it is frozen.

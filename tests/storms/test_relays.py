@@ -17,6 +17,7 @@ from tests.storms.kit.firehose import Firehose
 from tests.storms.kit.form import patience
 from tests.storms.kit.installation import Installation, Part
 from tests.storms.kit.load import email
+from tests.storms.kit.observations import unended
 from tests.storms.kit.processes import group
 
 RELAYS = 4
@@ -47,8 +48,12 @@ class Due:
 def test_relays_are_killed_one_by_one(case, installation):
     """F12. The launcher makes no new ones: the last ones' work is a worker's until their launches start again."""
     due = Due()
-    with case("F12", "relay fork kill -9", body=due, pace=60) as storm:
+    with case("F12", "relay fork kill -9", body=due, pace=30) as storm:
         for _ in storm.repeats(short=1, full=3):
+            # So that what is measured is the relays' work and not a backlog of the round before.
+            wait_until(
+                lambda: unended(installation.engine, storm.load.run_name) < 100, patience(60), "no backlog"
+            )
             for victim in storm.dice.sample(relays(installation), RELAYS):
                 storm.wait_for_load()
                 os.kill(victim, signal.SIGKILL)
@@ -64,7 +69,7 @@ def test_two_of_four_relays_are_killed(case, installation, rabbitmq_node, broker
     due = Due()
     with (
         Firehose(rabbitmq_node, broker_url) as firehose,
-        case("F23", "2 of 4 relays kill -9", body=due) as storm,
+        case("F23", "2 of 4 relays kill -9", body=due, pace=60) as storm,
     ):
         for _ in storm.repeats(short=2, full=5):
             victims = storm.dice.sample(relays(installation), 2)
@@ -130,6 +135,6 @@ def nothing_owed(installation: Installation) -> bool:
 
 def attempts_made(installation: Installation, storm: Case) -> int:
     """The most that any notification of the run has had."""
-    mine = notifications.c.reference.like(storm.reference(0)[:-1] + "%")
+    mine = notifications.c.reference.like(f"{storm.load.run_name}-%")
     with installation.engine.connect() as connection:
         return int(connection.execute(select(func.max(notifications.c.attempt)).where(mine)).scalar_one())
