@@ -12,8 +12,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 JOBS   ?= 3
 # The longest files first, so that no core waits for them at the end. Storms have a command of their own.
 TESTS  ?= tests/stock tests/acceptance tests --ignore=tests/storms
-# Storms wait more than they work, so two go at once.
+# Storms wait more than they work, so two go at once, the longest first.
 STORMS ?= 2
+LONG   := $(addprefix tests/storms/test_,$(addsuffix .py,crash_points provider relays database_network rabbitmq_cluster soak))
+ALL    := $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/storms/test_*.py))) tests/stock
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 COMPILE := --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11
@@ -37,7 +39,7 @@ test: $(DEV) ## Run all tests, on their own private PostgreSQL and RabbitMQ
 
 storm: $(DEV) ## Break everything at full count and count what is lost, about an hour (SEED=7: again; ONLY=tests/storms/test_doors.py)
 	@$(BIN)/python -m tests.nodes install
-	@STORM=full STORM_SEED=$(SEED) $(PYTEST) -n $(STORMS) $(or $(ONLY),tests/storms tests/stock) $(ARGS)
+	@STORM=full STORM_SEED=$(SEED) $(PYTEST) -n $(STORMS) $(or $(ONLY),$(ALL)) $(ARGS)
 
 lint: $(DEV) ## Check style, types and layers
 	@$(BIN)/ruff check

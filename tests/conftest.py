@@ -1,18 +1,39 @@
 """Private servers for the tests: started once, at the first test that asks; a fresh corner for each test."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from tests.nodes import folders
 from tests.nodes.postgres import PostgresNode
 from tests.nodes.rabbitmq import RabbitmqNode
 from tests.storms.kit import form, summary
 
 
 def pytest_configure(config):
-    """One seed for the run: the processes that share its tests inherit it."""
+    """One seed for the run, and one place for its files: the processes that share its tests inherit both."""
     os.environ["STORM_SEED"] = str(form.SEED)
+    if form.FULL:
+        config.pluginmanager.register(SaidAtOnce(config))
+    memory = folders.in_memory()
+    if "TMPDIR" not in os.environ and memory is not None:
+        os.environ["TMPDIR"] = str(memory)
+        tempfile.tempdir = None  # ask again
+
+
+class SaidAtOnce:
+    """A run of an hour does not keep its failures to itself."""
+
+    def __init__(self, config):
+        self._terminal = config.pluginmanager.getplugin("terminalreporter")
+
+    def pytest_runtest_logreport(self, report):
+        """The reason of each failure, when it has failed."""
+        if report.failed and self._terminal is not None:
+            reason = getattr(getattr(report.longrepr, "reprcrash", None), "message", str(report.longrepr))
+            self._terminal.write_line(f"{report.nodeid}: {reason[:1000]}", red=True)
 
 
 def pytest_terminal_summary(terminalreporter):

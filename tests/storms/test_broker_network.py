@@ -19,7 +19,7 @@ CONSUMERS = 2 * 9
 #: Seconds: what a door may take for an answer, until a black hole is noticed, and until all is sent after it.
 SILENCE, NOTICED, DRAINED = 2.0, 30.0, 60.0
 #: Two cores have to send the arrears beside what comes in, in the short form with other tests.
-PACE = 40.0
+PACE = 25.0
 #: Seconds of a black hole, and of a slow network.
 SWALLOWS, SLOW = (30.0, 20.0) if FULL else (8.0, 6.0)
 

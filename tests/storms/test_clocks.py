@@ -13,7 +13,7 @@ from tests.storms.kit.installation import USUAL_DELAY
 
 HOUR = 3600.0
 #: Requests a second: libfaketime makes all processes of one clock take turns whenever one asks the time.
-PACE = 20
+PACE = 8
 #: Every retry is due within this many seconds; the relay looks once a second.
 LONGEST_WAIT = 2.0
 RETRIES = {
@@ -62,13 +62,13 @@ def test_wrong_clocks_change_nothing(case, installation, clocks):
     with case("F19", "clocks an hour ahead and behind, and jumping", pace=PACE) as storm:
         for turn in storm.repeats(short=1, full=3):
             installation.faults.set(reply={"DATA": "451 4.3.0 later"}, share=0.3, delay=USUAL_DELAY)
-            storm.wait_for_load(80)
+            storm.wait_for_load(40)
             for clock in clocks:
                 clock.skew(HOUR * (turn + 2) * storm.dice.choice([-1, 1]))
                 storm.hit()
-            storm.wait_for_load(80)
+            storm.wait_for_load(40)
             installation.faults.set(delay=USUAL_DELAY)
-            storm.wait_for_sending(80)
+            storm.wait_for_sending(40)
     retried = late_retries(installation, storm.load.accepted.values())
     assert len(retried) > 10
     assert max(retried) <= timedelta(seconds=form.patience(2.0))

@@ -44,7 +44,7 @@ PAIRS = [
 def test_doors_and_workers_die(case, installation):
     """F21. What they left undone whole ones do; a worker of one thread repeats what the plan says, no more."""
     healthy, open_at = list(installation.ports), dict[tuple[str, int], Counter[str]]()
-    with slow_provider(installation), case("F21", "doors and workers", pace=30, doors=healthy) as storm:
+    with slow_provider(installation), case("F21", "doors and workers", pace=20, doors=healthy) as storm:
         salvoes = Salvoes(storm, healthy)
         for (door_point, worker_point), threads in itertools.product(PAIRS, (1, THREADS)):
             held = open_at.setdefault((worker_point, threads), Counter())
@@ -66,7 +66,7 @@ def test_relays_die(case, installation):
     What `relay_mid_publish` finds to publish a door has left that died at `after_commit`.
     """
     healthy = list(installation.ports)
-    with case("F21", "relays", pace=30, body=some_due, doors=healthy) as storm:
+    with case("F21", "relays", pace=20, body=some_due, doors=healthy) as storm:
         salvoes = Salvoes(storm, healthy)
         for _ in storm.repeats(short=1, full=20):
             with a_doomed_relay(installation, "relay_after_update") as newcomers:

@@ -135,4 +135,4 @@ def test_the_way_to_the_provider_is_bad(case, roads):
             storm.hit(bound=IN_FLIGHT)
             storm.wait_for_load(100)
             storm.remark("sending_again_s", storm.wait_for_sending())
-            assert storm.load.answers[503] == before
+            assert storm.load.answers[503] == before, (fault.__name__, storm.load.refusals)

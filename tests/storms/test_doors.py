@@ -16,7 +16,7 @@ from tests.storms.kit.processes import group
 #: What one worker of eight threads may have sent and not stored.
 BOUND = 16
 #: Requests a second.
-PACE = 40
+PACE = 25
 #: Seconds after which a killed launcher has left nobody behind.
 GONE = 10.0
 #: Seconds a door stands still.

@@ -11,7 +11,7 @@ from tests.storms.kit.lanes import BUSY, QUEUES, provider, wait_degraded, wait_d
 from tests.storms.kit.outages import last
 
 #: Requests a second: three brokers, the database and the installation share two cores.
-PACE = 30.0
+PACE = 20.0
 #: Seconds: promises 7 and 8, and what a door may take to say yes.
 START_GAP, SILENCE, DRAINED = 10.0, 2.0, 60.0
 #: Seconds that a node is dead, and that it is frozen.

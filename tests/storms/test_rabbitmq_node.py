@@ -27,7 +27,7 @@ from tests.storms.kit.lanes import (
 from tests.storms.kit.outages import last
 
 #: Two cores have to send the arrears beside what comes in, in the short form with other tests.
-PACE = 40.0
+PACE = 25.0
 #: Seconds that the node is down and that an alarm lasts, in turn.
 DOWN, ALARMED = ([15, 10], [60, 10]) if FULL else ([6], [6])
 #: Seconds: promise 7, what a door may take for an answer, and until an orphan has ended (F2).

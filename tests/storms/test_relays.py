@@ -48,7 +48,7 @@ class Due:
 def test_relays_are_killed_one_by_one(case, installation):
     """F12. The launcher makes no new ones: the last ones' work is a worker's until their launches start again."""
     due = Due()
-    with case("F12", "relay fork kill -9", body=due, pace=30) as storm:
+    with case("F12", "relay fork kill -9", body=due, pace=25) as storm:
         for _ in storm.repeats(short=1, full=3):
             # So that what is measured is the relays' work and not a backlog of the round before.
             wait_until(
@@ -69,7 +69,7 @@ def test_two_of_four_relays_are_killed(case, installation, rabbitmq_node, broker
     due = Due()
     with (
         Firehose(rabbitmq_node, broker_url) as firehose,
-        case("F23", "2 of 4 relays kill -9", body=due, pace=60) as storm,
+        case("F23", "2 of 4 relays kill -9", body=due, pace=25) as storm,
     ):
         for _ in storm.repeats(short=2, full=5):
             victims = storm.dice.sample(relays(installation), 2)

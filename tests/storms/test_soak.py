@@ -175,7 +175,7 @@ def test_faults_of_every_kind(case, installation, postgres, cluster):
     """F30. Every 4 to 10 s one of ten faults: nothing lost, duplicates within the bound and marked."""
     queues = [lane.queue(PREFIX) for lane in Lane.all()]
     cluster.wait_for_members(queues, "/", 3, 60)
-    with case("F30", "random faults", pace=60, settle=90) as storm:
+    with case("F30", "random faults", pace=30, settle=90) as storm:
         faults = Faults(storm, installation, postgres, cluster)
         seen = []
         while (storm.load.attempted or 0) < form.either(short=60, full=300) * storm.load.pace:

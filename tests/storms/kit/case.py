@@ -34,7 +34,7 @@ class Case:
         fault: str,
         words: str,
         *,
-        pace: float = 50.0,
+        pace: float = 30.0,
         limit: int | None = None,
         settle: float = SETTLE,
         body: Callable[[int], dict[str, object]] = email,

@@ -63,6 +63,7 @@ class Load(threading.Thread):
         self.answers: Counter[int] = Counter()
         #: What the client met instead of an answer (those that `answers` counts as 0), by name.
         self.failures: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
         #: Answers that no promise allows: what they were.
         self.wrong: list[str] = []
         self.slowest = 0.0
@@ -164,6 +165,7 @@ class Load(threading.Thread):
         if answer.status == 202:
             return str(found["id"])
         self.slowest_refusal = max(self.slowest_refusal, took)
+        self.refusals[str(found.get("code"))] += 1
         again = answer.headers.get("Retry-After", "")
         if answer.status not in {409, 503} or (answer.status == 503 and not again.isdigit()):
             self.wrong.append(f"{answer.status} {found.get('code')} Retry-After {again!r}")

@@ -12,7 +12,7 @@ from tests.storms.kit.form import patience
 #: Seconds: a refusal is heard after, and full speed is reached again after.
 REFUSED, RECOVERED = 2.0, 10.0
 #: Requests a second of a case whose outages leave a backlog behind, and the seconds it has to be sent in.
-PACE, SETTLE = 40.0, 180.0
+PACE, SETTLE = 25.0, 180.0
 #: Seconds on the wire, and behind others in the two event loops.
 _ON_THE_WAY = 0.5
 
