@@ -28,8 +28,8 @@ from notifier.providers.captured import Captured
 from notifier.queueing.broker import Grant, NotBefore, Proxy
 from notifier.queueing.stand_in import StandIn
 from notifier.routing import Router
-from notifier.scheduling.lane_queue import LaneQueue
 from notifier.scheduling.middleware import LaneScheduling
+from notifier.scheduling.policy import LaneOptions, Policy, Rank
 from notifier.settings import Settings
 from notifier.storage import workers
 from notifier.telemetry.signals import CrashPoints, Signals
@@ -73,6 +73,14 @@ def make_gate(router: Router, prefix: str) -> Callable[[str], Grant | NotBefore]
     return lambda queue_name: router.grant(lanes[queue_name])
 
 
+def lane_options(settings: Settings) -> list[LaneOptions]:
+    """Each lane as the scheduler knows it: a channel's lanes share its providers."""
+    return [
+        LaneOptions(lane.queue(settings.queue_prefix), Rank[lane.priority.name], str(lane.channel))
+        for lane in Lane.all()
+    ]
+
+
 def make_back(
     settings: Settings,
     broker: BrokerParts,
@@ -92,7 +100,9 @@ def make_back(
     if settings.production:
         _warn_of_console(accounts)
     router = make_router(accounts)
-    scheduling = LaneScheduling(make_gate(router, settings.queue_prefix), threads=threads)
+    scheduling = LaneScheduling(
+        make_gate(router, settings.queue_prefix), policy=Policy(threads=threads), lanes=lane_options(settings)
+    )
     desk = ClaimDesk(
         claims,
         owner,
@@ -109,7 +119,7 @@ def make_back(
         accounts,
         retry_policy(settings),
         _delivery_config(settings),
-        put_back=_putting_back(scheduling.queue),
+        put_back=_putting_back(scheduling),
         signals=signals,
         reach=reach,
     )
@@ -163,8 +173,8 @@ def _delivery_config(settings: Settings) -> DeliveryConfig:
     )
 
 
-def _putting_back(queue: LaneQueue) -> Callable[[Proxy, float], None]:
-    return lambda proxy, seconds: queue.put_back(Again(proxy), seconds)
+def _putting_back(scheduling: LaneScheduling) -> Callable[[Proxy, float], None]:
+    return lambda proxy, seconds: scheduling.queue.put_back(Again(proxy), seconds)
 
 
 def _make_stand_in(settings: Settings, broker: BrokerParts) -> StandIn:

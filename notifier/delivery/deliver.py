@@ -89,6 +89,7 @@ class Deliverer:
             self._signals.emit("not_claimable", id=proxy.decoded.id)
             return
         record = self._attempt(claimed, proxy, asked_at)
+        proxy.ok = _answered(record)
         self._recorder.submit(Owed(record, proxy.settlement))
 
     def close_thread(self) -> None:
@@ -221,6 +222,11 @@ class Deliverer:
         if found is None:
             found = self._of_thread.providers = {}
         return found
+
+
+def _answered(record: Record) -> bool | None:
+    """Whether the provider gave its final word on the message; None when it was not asked."""
+    return None if record.shown is None else record.shown["outcome"] in {"accepted", "refused"}
 
 
 def _log_attempt(ended: endings.Ended, record: Record) -> None:

@@ -84,6 +84,8 @@ class Proxy(dramatiq.MessageProxy):
         self.epoch = epoch
         self.settlement = settlement
         self.grant: Grant | None = None
+        #: How the call went, for whoever hands out threads: well, badly, or (None) there was none.
+        self.ok: bool | None = None
         #: Made at the first claim and kept, so that asking again can't find a stranger's claim.
         self.claim_id: int | None = None
 

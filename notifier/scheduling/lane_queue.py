@@ -1,9 +1,12 @@
-"""The worker's queue: a FIFO for each lane, picked in turn, behind a gate.
+"""The worker's queue: the thread-safe shell around the scheduler's core.
 
 It stands in for the heap that Dramatiq hands to its threads (`worker.work_queue`), so it offers
 `put get get_nowait task_done join unfinished_tasks`. It knows queues, not notifications. A copy whose
 connection has died (its epoch is over) is dropped when its turn comes: the broker delivers it again.
-No thread ever waits for a lane that may not run: a closed gate only sets that lane aside for a while.
+
+No thread waits for a lane that may not run. Idle threads wait for a `put`; one of them, the timekeeper,
+also for the moment at which a gate may open, a probe is due or a message comes back. What a tick changes
+wakes them all.
 """
 
 import heapq
@@ -16,12 +19,15 @@ from queue import Empty
 from typing import Any, Protocol
 
 from notifier.queueing.broker import Grant, NotBefore
+from notifier.scheduling.lanes import LaneState, Run
+from notifier.scheduling.policy import LaneOptions, Policy
+from notifier.scheduling.scheduler import Move, Scheduler
 
 #: Asked for each message that would start now, by queue name; it decides from memory, never by I/O.
 Gate = Callable[[str], Grant | NotBefore]
 
-#: Seconds until a closed gate is asked again, at the least: a wait of nothing is a busy loop.
-_SHORTEST_WAIT = 0.001
+#: Seconds between two ticks that waking lanes cause.
+_BETWEEN_WAKES = 0.02
 
 
 class Item(Protocol):
@@ -29,52 +35,65 @@ class Item(Protocol):
 
     @property
     def message(self) -> Any:
-        """The proxy."""
+        """The proxy. Its `ok`, if it has one, says how its call went (`Scheduler.ended`)."""
 
 
 class LaneQueue:
-    """Thread-safe; one lock, O(lanes) for each pick."""
+    """Thread-safe; one lock, O(lanes) for each pick. Lanes that nobody named get `LaneOptions(name)`."""
 
-    def __init__(self, gate: Gate, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        scheduler: Scheduler | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        journal: Callable[[str, str, float], None] | None = None,
+    ) -> None:
+        self.scheduler = scheduler or Scheduler(Policy(threads=8))
+        self.unfinished_tasks = 0
         self._gate = gate
         self._clock = clock
-        self._lanes: dict[str, deque[Item]] = {}
-        self._turn: deque[str] = deque()
-        self._closed_until: dict[str, float] = {}
+        self._journal = journal
+        self._items: dict[str, deque[Item]] = {name: deque() for name in self.scheduler.lanes}
         self._later: list[tuple[float, int, Item]] = []
         self._order = itertools.count()
+        self._runs: dict[int, tuple[Run, Item]] = {}
         self._changed = threading.Condition(threading.Lock())
         self._all_done = threading.Condition(self._changed._lock)  # type: ignore[attr-defined]  # noqa: SLF001
+        self._timed: float | None = None
+        self._ticked_at = float("-inf")
         self._draining = False
-        self.unfinished_tasks = 0
+        self._now = 0.0
+        self._leave: Grant | None = None
+
+    # What Dramatiq asks for.
 
     def put(self, item: Item) -> None:
         """A consumer delivered a message."""
         with self._changed:
             self.unfinished_tasks += 1
-            self._append(item)
-            self._changed.notify()
-
-    def put_back(self, item: Item, seconds: float) -> None:
-        """The message could not be worked on now; it comes again after `seconds`, nothing lost."""
-        with self._changed:
-            self.unfinished_tasks += 1
-            heapq.heappush(self._later, (self._clock() + seconds, next(self._order), item))
-            # Whoever waits must learn of the new moment to wake at.
+            now = self._clock()
+            lane = self._append(item)
+            if self.scheduler.arrived(lane, now) and now - self._ticked_at >= _BETWEEN_WAKES:
+                self._tick(now, None)
+            self._say("put", lane.name, now)
             self._changed.notify()
 
     def get(self, block: bool = True, timeout: float | None = None) -> Item:
         """The next message that may start, waiting up to `timeout` seconds; raises `queue.Empty`."""
-        deadline = None if timeout is None else self._clock() + timeout
         with self._changed:
-            while True:
-                now = self._clock()
-                item = None if self._draining else self._pick(now)
+            now = self._clock()
+            deadline = None if timeout is None else now + timeout
+            while not self._draining:
+                self._retire_if_many()
+                item = self._pick(now)
                 if item is not None:
                     return item
-                if self._draining or not block or (deadline is not None and now >= deadline):
-                    raise Empty
-                self._changed.wait(self._until_next(now, deadline))
+                if not block or (deadline is not None and now >= deadline):
+                    break
+                self._wait(now, deadline)
+                now = self._clock()
+            raise Empty
 
     def get_nowait(self) -> Item:
         """In drain mode whatever is left, eligible or not; before, only what may start."""
@@ -87,6 +106,16 @@ class LaneQueue:
     def task_done(self) -> None:
         """The thread that got a message has ended with it."""
         with self._changed:
+            found = self._runs.pop(threading.get_ident(), None)
+            if found is not None:
+                run, item = found
+                now = self._clock()
+                narrow = run.lane.resource.narrow
+                self.scheduler.ended(run, now, getattr(item.message, "ok", True))
+                self._say("end", run.lane.name, now)
+                if narrow:
+                    # One success may let many start.
+                    self._changed.notify_all()
             self._done()
 
     def join(self) -> None:
@@ -94,6 +123,47 @@ class LaneQueue:
         with self._changed:
             while self.unfinished_tasks:
                 self._all_done.wait()
+
+    # What the rest of the worker asks for.
+
+    def put_back(self, item: Item, seconds: float) -> None:
+        """The message could not be worked on now; it comes again after `seconds`, nothing lost."""
+        with self._changed:
+            self.unfinished_tasks += 1
+            heapq.heappush(self._later, (self._clock() + seconds, next(self._order), item))
+            # Whoever waits must learn of the new moment to wake at.
+            self._changed.notify()
+
+    def tick(self, backlogs: dict[str, float] | None = None) -> list[Move]:
+        """Have the core judge anew, and wake who may start now; answers what it decided."""
+        with self._changed:
+            moves = self._tick(self._clock(), backlogs)
+            if any(lane.waiting for lane in self.scheduler.lanes.values()):
+                self._changed.notify_all()
+            return moves
+
+    def look(self, ask: Callable[[Scheduler], Any]) -> Any:
+        """What `ask` reads off the core, which stands still meanwhile."""
+        with self._changed:
+            return ask(self.scheduler)
+
+    def resize(self) -> int:
+        """Count on a thread more for each overdue message; answers how many are to be started for that."""
+        with self._changed:
+            if self._draining:
+                return 0
+            scheduler = self.scheduler
+            wanted = scheduler.policy.threads + scheduler.overdue()
+            missing = max(0, wanted - scheduler.threads)
+            scheduler.threads += missing
+            return missing
+
+    def pause(self, names: set[str]) -> None:
+        """From now on nothing of these lanes starts, and of all others it may."""
+        with self._changed:
+            for name, lane in self.scheduler.lanes.items():
+                lane.paused = name in names
+            self._changed.notify_all()
 
     def drain(self) -> None:
         """Start nothing more: `get` is empty at once, `get_nowait` hands out the rest."""
@@ -104,61 +174,103 @@ class LaneQueue:
     def waiting(self) -> dict[str, int]:
         """How many messages wait here, by queue name."""
         with self._changed:
-            return {name: len(items) for name, items in self._lanes.items()}
+            return {name: len(items) for name, items in self._items.items()}
 
-    def _append(self, item: Item) -> None:
+    # All below is called with the lock held.
+
+    def _append(self, item: Item) -> LaneState:
         name = item.message.queue_name
-        lane = self._lanes.get(name)
+        lane = self.scheduler.lanes.get(name)
         if lane is None:
-            lane = self._lanes[name] = deque()
-            self._turn.append(name)
-        lane.append(item)
+            lane = self.scheduler.add(LaneOptions(name))
+            self._items[name] = deque()
+        self._items[name].append(item)
+        return lane
 
     def _pick(self, now: float) -> Item | None:
         while self._later and self._later[0][0] <= now:
-            self._append(heapq.heappop(self._later)[2])
-        for _ in range(len(self._turn)):
-            name = self._turn[0]
-            self._turn.rotate(-1)
-            item = self._pick_from(name, now)
-            if item is not None:
-                return item
-        return None
-
-    def _pick_from(self, name: str, now: float) -> Item | None:
-        lane = self._lanes[name]
-        while lane and _stale(lane[0]):
-            lane.popleft()
-            self._done()
-        if not lane or self._closed_until.get(name, 0.0) > now:
+            self.scheduler.returned(self._append(heapq.heappop(self._later)[2]), now)
+        self._now = now
+        run = self.scheduler.pick(now, self._ask)
+        if run is None:
             return None
-        leave = self._gate(name)
-        if isinstance(leave, NotBefore):
-            self._closed_until[name] = now + max(leave.seconds, _SHORTEST_WAIT)
-            return None
-        item = lane.popleft()
-        item.message.grant = leave
+        item = self._items[run.lane.name].popleft()
+        item.message.grant = self._leave
+        self._runs[threading.get_ident()] = (run, item)
+        self._say(run.lane.reason or "start", run.lane.name, now)
         return item
 
-    def _pop_any(self) -> Item | None:
-        for lane in self._lanes.values():
-            if lane:
-                return lane.popleft()
-        return heapq.heappop(self._later)[2] if self._later else None
+    def _ask(self, lane: LaneState) -> float | None:
+        items = self._items[lane.name]
+        while items and _stale(items[0]):
+            items.popleft()
+            self.scheduler.withdrawn(lane)
+            self._done()
+        if not items:
+            return None
+        leave = self._gate(lane.name)
+        if isinstance(leave, NotBefore):
+            return max(leave.seconds, 1e-9)
+        self._leave = leave
+        return 0.0
 
-    def _until_next(self, now: float, deadline: float | None) -> float | None:
-        # After a pick in vain every lane with a message is closed for a while.
-        moments = [self._closed_until[name] for name, lane in self._lanes.items() if lane]
+    def _wait(self, now: float, deadline: float | None) -> None:
+        """Until something changes, or the deadline, or, for the timekeeper, the next moment."""
+        moment = self._next_moment(now)
+        keeps = moment is not None and (self._timed is None or moment < self._timed)
+        if keeps:
+            self._timed = moment
+        moments = [one for one in (deadline, moment if keeps else None) if one is not None]
+        try:
+            self._changed.wait(max(0.0, min(moments) - now) if moments else None)
+        finally:
+            if keeps and self._timed == moment:
+                # Whoever waits on must keep the time, should this thread get work.
+                self._timed = None
+                self._changed.notify()
+
+    def _next_moment(self, now: float) -> float | None:
+        wait = self.scheduler.next_moment(now)
+        moments = [] if wait is None else [now + wait]
         if self._later:
             moments.append(self._later[0][0])
-        if deadline is not None:
-            moments.append(deadline)
-        return max(0.0, min(moments) - now) if moments else None
+        return min(moments) if moments else None
+
+    def _tick(self, now: float, backlogs: dict[str, float] | None) -> list[Move]:
+        self._ticked_at = now
+        return self.scheduler.tick(now, backlogs)
+
+    def _retire_if_many(self) -> None:
+        """End this thread when fewer messages are overdue than there are extra threads."""
+        scheduler = self.scheduler
+        if scheduler.threads > scheduler.policy.threads + scheduler.overdue():
+            scheduler.threads -= 1
+            me: Any = threading.current_thread()
+            me.running, me.retired_from_lanes = False, True
+            # What it would have taken another must.
+            self._changed.notify()
+            raise Empty
+
+    def _pop_any(self) -> Item | None:
+        for name, items in self._items.items():
+            if items:
+                self.scheduler.withdrawn(self.scheduler.lanes[name])
+                return items.popleft()
+        return heapq.heappop(self._later)[2] if self._later else None
+
+    def _say(self, what: str, lane: str, now: float) -> None:
+        if self._journal is not None:
+            self._journal(what, lane, now)
 
     def _done(self) -> None:
         self.unfinished_tasks -= 1
         if not self.unfinished_tasks:
             self._all_done.notify_all()
+
+
+def has_retired(thread: threading.Thread) -> bool:
+    """Whether a thread has ended because it was one too many, and not for a fault."""
+    return getattr(thread, "retired_from_lanes", False) and not thread.is_alive()
 
 
 def _stale(item: Item) -> bool:

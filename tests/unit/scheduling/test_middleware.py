@@ -1,6 +1,7 @@
 """The lane queue is really the one that Dramatiq's worker takes from, or the process does not start."""
 
 import threading
+from queue import Empty
 from types import SimpleNamespace
 
 import dramatiq
@@ -8,8 +9,11 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from notifier.queueing.broker import Grant
+from notifier.scheduling.actor_lanes import lanes_of
 from notifier.scheduling.lane_queue import LaneQueue
 from notifier.scheduling.middleware import LaneScheduling
+from notifier.scheduling.policy import LaneOptions, Policy, Rank
+from tests.nodes.waiting import wait_until
 
 
 def started(scheduling, *more):
@@ -24,7 +28,7 @@ def started(scheduling, *more):
 
 
 def test_a_real_worker_takes_from_the_lane_queue_with_our_threads_and_prefetch():
-    scheduling = LaneScheduling(lambda _: Grant("console"), threads=3)
+    scheduling = LaneScheduling(lambda _: Grant("console"), policy=Policy(threads=3))
     broker, act, ran, worker = started(scheduling)
     worker.start()
     try:
@@ -45,7 +49,7 @@ def test_a_real_worker_takes_from_the_lane_queue_with_our_threads_and_prefetch()
 
 def test_a_consumer_that_lost_its_connection_is_back_in_a_second(monkeypatch):
     """Dramatiq waits as long as we say: its own three seconds are too long for promise 8."""
-    broker, act, ran, worker = started(LaneScheduling(lambda _: Grant("console"), threads=1))
+    broker, act, ran, worker = started(LaneScheduling(lambda _: Grant("console"), policy=Policy(threads=1)))
     consume, waits = broker.consume, []
 
     class Lost(dramatiq.Consumer):
@@ -79,7 +83,9 @@ class Fewer(dramatiq.Middleware):
 
 @pytest.mark.parametrize("tamperer", [Tampers, Fewer])
 def test_a_worker_that_takes_from_elsewhere_does_not_start(tamperer):
-    broker, _, _, worker = started(LaneScheduling(lambda _: Grant("console"), threads=2), tamperer())
+    broker, _, _, worker = started(
+        LaneScheduling(lambda _: Grant("console"), policy=Policy(threads=2)), tamperer()
+    )
     try:
         with pytest.raises(SystemExit, match="lane queue"):
             worker.start()
@@ -90,7 +96,7 @@ def test_a_worker_that_takes_from_elsewhere_does_not_start(tamperer):
 
 def test_the_census_tells_a_thread_and_a_consumer_that_ended():
     """Dramatiq replaces neither. (The stub broker has a delay queue beside the queue: two consumers.)"""
-    scheduling = LaneScheduling(lambda _: Grant("console"), threads=3)
+    scheduling = LaneScheduling(lambda _: Grant("console"), policy=Policy(threads=3))
     broker, _, _, worker = started(scheduling)
     none = {"threads": 3, "threads_alive": 0, "consumers": 0, "consumers_alive": 0}
     assert (scheduling.stage, scheduling.census()) == ("starting", none)
@@ -110,7 +116,7 @@ def test_the_census_tells_a_thread_and_a_consumer_that_ended():
 
 
 def test_the_census_counts_only_the_queues_the_worker_was_given():
-    scheduling = LaneScheduling(lambda _: Grant("console"), threads=1)
+    scheduling = LaneScheduling(lambda _: Grant("console"), policy=Policy(threads=1))
     broker, _, _, _ = started(scheduling)
     broker.declare_queue("sms")
     worker = dramatiq.Worker(broker, queues={"email"}, worker_timeout=50)
@@ -123,9 +129,79 @@ def test_the_census_counts_only_the_queues_the_worker_was_given():
 
 
 def test_a_shutdown_starts_nothing_more():
-    queue = LaneScheduling(lambda _: Grant("console"), threads=1, prefetch=7)
-    _, _, _, worker = started(queue)
-    queue.before_worker_shutdown(worker.broker, worker)
-    with pytest.raises(Exception, match=r"^$"):
-        queue.queue.get()
-    worker.broker.close()
+    scheduling = LaneScheduling(policy=Policy(threads=1))
+    broker, act, _, worker = started(scheduling)
+    worker.start()
+    worker.stop()
+    act.send(1)
+    with pytest.raises(Empty):
+        scheduling.queue.get()
+    broker.close()
+
+
+def test_threads_are_added_for_overdue_calls_and_retire_when_they_end():
+    """The private `Worker._add_worker` of this version of Dramatiq does what we count on."""
+    scheduling = LaneScheduling(policy=Policy(threads=2, overdue=0.01))
+    broker = StubBroker(middleware=[scheduling])
+    hang, hanging, quick = threading.Event(), threading.Semaphore(0), threading.Semaphore(0)
+
+    @dramatiq.actor(broker=broker, queue_name="slow", resource="a")
+    def slow():
+        hanging.release()
+        hang.wait(30)
+
+    @dramatiq.actor(broker=broker, queue_name="quick", resource="b")
+    def fast():
+        quick.release()
+
+    worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=50)
+    worker.start()
+    try:
+        slow.send()
+        slow.send()
+        assert hanging.acquire(timeout=10)
+        assert hanging.acquire(timeout=10)
+        fast.send()
+        assert quick.acquire(timeout=10), "both threads hang and nobody stood in for them"
+        assert scheduling.census()["threads"] == 3
+        hang.set()
+        wait_until(lambda: scheduling.census()["threads_alive"] == 2, 10, "the extra thread to retire")
+        assert scheduling.census()["threads"] == 2
+        fast.send()
+        assert quick.acquire(timeout=10)
+    finally:
+        hang.set()
+        worker.stop()
+        broker.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rank": "urgent"}, "rank is high, medium or low"),
+        ({"weight": 0}, "weight"),
+        ({"weight": "much"}, "act"),
+        ({"minimum": -1}, "minimum"),
+    ],
+)
+def test_an_option_that_is_none_is_refused_by_name(options, said):
+    broker = StubBroker(middleware=[LaneScheduling()])
+    dramatiq.Actor(lambda: None, broker=broker, actor_name="act", queue_name="q", priority=0, options=options)
+    with pytest.raises(ValueError, match=said):
+        list(lanes_of(broker))
+
+
+def test_lanes_are_made_from_the_options_of_actors():
+    broker = StubBroker(middleware=[LaneScheduling()])
+    for name, queue, options in (
+        ("first", "a", {}),
+        ("second", "a", {"rank": "high", "weight": 8, "resource": "mail"}),
+        ("third", "b", {"minimum": 2}),
+    ):
+        dramatiq.Actor(
+            lambda: None, broker=broker, actor_name=name, queue_name=queue, priority=0, options=options
+        )
+    assert list(lanes_of(broker)) == [
+        LaneOptions("a", Rank.HIGH, "mail", 8),
+        LaneOptions("b", Rank.MEDIUM, "b", None, 2),
+    ]
