@@ -15,6 +15,7 @@ from notifier.bootstrap import engines
 from notifier.bootstrap.providers import make_accounts, make_router
 from notifier.bootstrap.relays import StandInRelay, make_relay
 from notifier.bootstrap.roads import BrokerParts
+from notifier.bootstrap.scheduling import lane_options, make_policy
 from notifier.delivery import takeovers
 from notifier.delivery.beats import Beats, new_beat
 from notifier.delivery.begun import Begun
@@ -29,7 +30,6 @@ from notifier.queueing.broker import Grant, NotBefore, Proxy
 from notifier.queueing.stand_in import StandIn
 from notifier.routing import Router
 from notifier.scheduling.middleware import LaneScheduling
-from notifier.scheduling.policy import LaneOptions, Policy, Rank
 from notifier.settings import Settings
 from notifier.storage import workers
 from notifier.telemetry.signals import CrashPoints, Signals
@@ -73,14 +73,6 @@ def make_gate(router: Router, prefix: str) -> Callable[[str], Grant | NotBefore]
     return lambda queue_name: router.grant(lanes[queue_name])
 
 
-def lane_options(settings: Settings) -> list[LaneOptions]:
-    """Each lane as the scheduler knows it: a channel's lanes share its providers."""
-    return [
-        LaneOptions(lane.queue(settings.queue_prefix), Rank[lane.priority.name], str(lane.channel))
-        for lane in Lane.all()
-    ]
-
-
 def make_back(
     settings: Settings,
     broker: BrokerParts,
@@ -101,7 +93,9 @@ def make_back(
         _warn_of_console(accounts)
     router = make_router(accounts)
     scheduling = LaneScheduling(
-        make_gate(router, settings.queue_prefix), policy=Policy(threads=threads), lanes=lane_options(settings)
+        make_gate(router, settings.queue_prefix),
+        policy=make_policy(settings, threads),
+        lanes=lane_options(settings),
     )
     desk = ClaimDesk(
         claims,

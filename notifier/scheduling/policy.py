@@ -51,7 +51,7 @@ class Policy:
     weights: tuple[float, float, float] = (4.0, 2.0, 1.0)
     #: Mean wait for a free thread that high and medium should not exceed.
     wait_goals: tuple[float, float] = (0.005, 0.1)
-    #: The largest reserve of high and of medium: a thread for each so many, rounded up.
+    #: The largest reserve of high and of medium: a thread for each so many, rounded up; 0: none.
     reserve_parts: tuple[int, int] = (8, 16)
     #: How long a lane below its minimum waits until it goes first.
     ages: tuple[float, float, float] = (0.1, 0.25, 1.0)
@@ -87,9 +87,11 @@ class Policy:
     def __post_init__(self) -> None:
         _positive(self, "threads", "credit_per_thread", "overdue", "stalled", "patience", "probe_every")
         _positive(self, "demand_half_life", "gap_half_life", "service_half_life", "first_service")
-        for name in ("weights", "wait_goals", "ages", "drain_goals", "arrival_half_lives", "reserve_parts"):
+        for name in ("weights", "wait_goals", "ages", "drain_goals", "arrival_half_lives"):
             if min(getattr(self, name)) <= 0:
                 raise ValueError(f"{name} must be positive")
+        if min(self.reserve_parts) < 0:
+            raise ValueError("reserve_parts must not be negative")
         if self.most_room is not None and not 0 <= self.most_room < self.threads:
             raise ValueError("most_room must be 0 to fewer than all threads")
 

@@ -39,7 +39,7 @@ class Reserve:
 def sizes(policy: Policy, demands: tuple[float, float]) -> tuple[int, int]:
     """(high's, medium's) when engaged: their demand and one, an eighth and a sixteenth at most, a quarter together."""
     high, medium = (
-        min(math.ceil(policy.threads / part), 1 + math.ceil(demand))
+        min(math.ceil(policy.threads / part), 1 + math.ceil(demand)) if part else 0
         for part, demand in zip(policy.reserve_parts, demands, strict=True)
     )
     high = min(high, policy.quarter)

@@ -27,6 +27,7 @@ def clashes(settings: Settings) -> list[Clash]:
         *_timeouts(settings),
         *_waits(settings),
         *_limits(settings),
+        *_lanes(settings),
         *_files(settings),
         *_providers(settings),
         *_production(settings),
@@ -76,6 +77,14 @@ def _providers(settings: Settings) -> Iterator[Clash]:
                     f"?timeout= must be at most {longest:g} seconds, so that drain and lease outlast the call"
                 )
                 yield Clash((name, "drain_seconds", "lease_seconds"), allowed)
+
+
+def _lanes(settings: Settings) -> Iterator[Clash]:
+    """A minimum is at most all threads: more could never be given."""
+    for name, threads in settings.lane_minimums:
+        if threads > settings.worker_threads:
+            allowed = f"{name}={threads:g} must be at most {_said(settings, 'worker_threads')}"
+            yield Clash(("lane_minimums", "worker_threads"), allowed)
 
 
 def _files(settings: Settings) -> Iterator[Clash]:

@@ -6,12 +6,14 @@ The comments are the operator's manual: `.env.example` repeats them word for wor
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
 
+from notifier.domain.lanes import Lane, Priority
 from notifier.settings.urls import is_smtp, leads_away
 from notifier.settings.values import (
     Rule,
     SettingsError,
     broker,
     database,
+    figures,
     hours,
     matching,
     one_of,
@@ -28,6 +30,8 @@ PREFIX = "NOTIFIER_"
 _NEED_SERVERS = frozenset({"serve", "work", "dramatiq"})
 _HOST = matching(r"[A-Za-z0-9.:_-]{1,253}", "a host name or IP address")
 _CONSOLE = ("console://",)
+#: What a figure may be given for: a priority, or one lane.
+_LANES = (*(str(priority) for priority in Priority), *(lane.name for lane in Lane.all()))
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
@@ -105,6 +109,23 @@ class Settings:
 
     #: Threads of one worker process, each sending one notification at a time; dramatiq's --threads goes before it.
     worker_threads: int = setting(32, whole(1, 1024))
+    #: Shares of thread-seconds that lanes get when all are busy, by priority, or for one lane by its name:
+    #: high=4 medium=2 low=1 email.high=8. What is not named keeps its default.
+    lane_weights: tuple[tuple[str, float], ...] = setting(
+        (("high", 4.0), ("medium", 2.0), ("low", 1.0)), figures(0.01, 1000, _LANES, "weights")
+    )
+    #: Threads that a lane with a message waiting gets at least now and then, however busy the others are.
+    lane_minimums: tuple[tuple[str, float], ...] = setting(
+        (("high", 1.0), ("medium", 1.0), ("low", 1.0)),
+        figures(0, 1000, _LANES, "numbers of threads", whole=True),
+    )
+    #: Threads kept for a priority while it would wait too long without: one in so many, a quarter of all together
+    #: at the most; 0 keeps none. They idle only while calls are long.
+    lane_reserves: tuple[tuple[str, float], ...] = setting(
+        (("high", 8.0), ("medium", 16.0)), figures(0, 1024, ("high", "medium"), "whole numbers", whole=True)
+    )
+    #: Percent of the threads that no channel may take while others were active in the last ten minutes and need them.
+    bulkhead_percent: int = setting(25, whole(0, 90))
     #: E-mail providers in order of preference, separated by spaces: smtp+starttls://user:pass@host:587,
     #: smtp://host:25 (plain), console:// (prints). Secret: NOTIFIER_EMAIL_PROVIDERS_FILE names a file instead.
     email_providers: tuple[str, ...] = setting(_CONSOLE, providers())

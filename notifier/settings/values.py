@@ -1,7 +1,7 @@
 """What one setting's value may be: a rule parses the text of a variable and says what is allowed."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from notifier.settings import urls
 
+_WHOLE, _FIGURE = r"\d{1,6}", r"\d{1,6}(\.\d{1,6})?"
 #: The longest part of a wrong value that an error repeats, in characters.
 SHOWN = 64
 
@@ -96,6 +97,31 @@ def _within(number: N, least: float, most: float) -> N:
     if not least <= number <= most:
         raise ValueError(number)
     return number
+
+
+def figures(least: float, most: float, names: Collection[str], what: str, *, whole: bool = False) -> Rule:
+    """A figure for each of some names: ``high=4 email.high=8`` becomes ``(("high", 4.0), ("email.high", 8.0))``."""
+    pattern = _WHOLE if whole else _FIGURE
+
+    def parse(text: str) -> tuple[tuple[str, float], ...]:
+        found: dict[str, float] = {}
+        for part in text.split():
+            name, separator, number = part.partition("=")
+            if (
+                name not in names
+                or not separator
+                or name in found
+                or not re.fullmatch(pattern, number, re.ASCII)
+            ):
+                raise ValueError(part)
+            found[name] = _within(float(number), least, most)
+        return tuple(found.items())
+
+    return Rule(
+        parse,
+        f"{what} from {least:g} to {most:g}, as in high=4 low=1; its names are {', '.join(names)}",
+        show=lambda found: " ".join(f"{name}={number:g}" for name, number in found),
+    )
 
 
 def one_of(*choices: str, optional: bool = False) -> Rule:
