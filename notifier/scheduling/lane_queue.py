@@ -62,8 +62,8 @@ class LaneQueue:
         self._all_done = threading.Condition(self._changed._lock)  # type: ignore[attr-defined]  # noqa: SLF001
         self._timed: float | None = None
         self._ticked_at = float("-inf")
+        self._moves: list[Move] = []
         self._draining = False
-        self._now = 0.0
         self._leave: Grant | None = None
 
     # What Dramatiq asks for.
@@ -93,6 +93,9 @@ class LaneQueue:
                     break
                 self._wait(now, deadline)
                 now = self._clock()
+            if self._draining:
+                # A thread that began while the worker stopped has missed that it was told to end.
+                _end_this_thread()
             raise Empty
 
     def get_nowait(self) -> Item:
@@ -137,7 +140,9 @@ class LaneQueue:
     def tick(self, backlogs: dict[str, float] | None = None) -> list[Move]:
         """Have the core judge anew, and wake who may start now; answers what it decided."""
         with self._changed:
-            moves = self._tick(self._clock(), backlogs)
+            self._tick(self._clock(), backlogs)
+            # With those of ticks that a waking lane has caused meanwhile.
+            moves, self._moves = self._moves, []
             if any(lane.waiting for lane in self.scheduler.lanes.values()):
                 self._changed.notify_all()
             return moves
@@ -190,7 +195,6 @@ class LaneQueue:
     def _pick(self, now: float) -> Item | None:
         while self._later and self._later[0][0] <= now:
             self.scheduler.returned(self._append(heapq.heappop(self._later)[2]), now)
-        self._now = now
         run = self.scheduler.pick(now, self._ask)
         if run is None:
             return None
@@ -236,17 +240,16 @@ class LaneQueue:
             moments.append(self._later[0][0])
         return min(moments) if moments else None
 
-    def _tick(self, now: float, backlogs: dict[str, float] | None) -> list[Move]:
+    def _tick(self, now: float, backlogs: dict[str, float] | None) -> None:
         self._ticked_at = now
-        return self.scheduler.tick(now, backlogs)
+        self._moves += self.scheduler.tick(now, backlogs)
 
     def _retire_if_many(self) -> None:
         """End this thread when fewer messages are overdue than there are extra threads."""
         scheduler = self.scheduler
         if scheduler.threads > scheduler.policy.threads + scheduler.overdue():
             scheduler.threads -= 1
-            me: Any = threading.current_thread()
-            me.running, me.retired_from_lanes = False, True
+            _end_this_thread().retired_from_lanes = True
             # What it would have taken another must.
             self._changed.notify()
             raise Empty
@@ -271,6 +274,13 @@ class LaneQueue:
 def has_retired(thread: threading.Thread) -> bool:
     """Whether a thread has ended because it was one too many, and not for a fault."""
     return getattr(thread, "retired_from_lanes", False) and not thread.is_alive()
+
+
+def _end_this_thread() -> Any:
+    """Have the worker thread that asks leave Dramatiq's loop; answers the thread."""
+    me: Any = threading.current_thread()
+    me.running = False
+    return me
 
 
 def _stale(item: Item) -> bool:
