@@ -27,7 +27,8 @@ from tests.storms.kit.lanes import (
 from tests.storms.kit.outages import last
 
 #: Two cores have to send the arrears beside what comes in, in the short form with other tests.
-PACE = 25.0
+#: Requests a second: more than its slow provider takes, so that a backlog is there.
+PACE = 60.0
 #: Seconds that the node is down and that an alarm lasts, in turn.
 DOWN, ALARMED = ([15, 10], [60, 10]) if FULL else ([6], [6])
 #: Seconds: promise 7, what a door may take for an answer, and until an orphan has ended (F2).
