@@ -26,7 +26,6 @@ from tests.storms.kit.lanes import (
 )
 from tests.storms.kit.outages import last
 
-#: Two cores have to send the arrears beside what comes in, in the short form with other tests.
 #: Requests a second: more than its slow provider takes, so that a backlog is there.
 PACE = 60.0
 #: Seconds that the node is down and that an alarm lasts, in turn.
