@@ -1,12 +1,15 @@
 """Paused lanes and the ages of what waits, on both databases."""
 
 import pytest
+import structlog
 from sqlalchemy import update
 
+from notifier.delivery.pauses import Pauses
 from notifier.domain.lanes import Lane
 from notifier.domain.lifecycle import Status
 from notifier.storage import lane_controls, waiting
 from notifier.storage.engine import writing
+from notifier.storage.tables import lane_controls as table
 from notifier.storage.tables import notifications
 from notifier.storage.types import db_now_plus
 from tests.conformance.storage_kit import EMAIL_HIGH, EMAIL_LOW, change, claim_one, keep_one
@@ -74,3 +77,24 @@ def test_only_what_waits_for_its_turn_counts(engine):
     assert waiting.oldest_ages(engine)[EMAIL_HIGH] is None
     queued_for(engine, keep_one(engine), 5)
     assert waiting.oldest_ages(engine)[EMAIL_HIGH] == pytest.approx(5, abs=20)
+
+
+def test_a_worker_learns_of_each_change_once_and_keeps_what_it_knew(engine):
+    """Storage that does not answer neither lifts a pause nor harms the beat; it is said once."""
+    applied = []
+    pauses = Pauses(engine, applied.append)
+    pauses.look()
+    assert applied == []
+    lane_controls.set_paused(engine, EMAIL_LOW, True, None)
+    pauses.look()
+    pauses.look()
+    assert applied == [{"email.low"}]
+    table.drop(engine)
+    with structlog.testing.capture_logs() as logs:
+        pauses.look()
+        pauses.look()
+    assert [one["event"] for one in logs] == ["lane_controls_unread"]
+    table.create(engine)
+    assert applied == [{"email.low"}]
+    pauses.look()
+    assert applied == [{"email.low"}, frozenset()]
