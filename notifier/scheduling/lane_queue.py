@@ -28,6 +28,8 @@ Gate = Callable[[str], Grant | NotBefore]
 
 #: Seconds between two ticks that waking lanes cause.
 _BETWEEN_WAKES = 0.02
+#: How many decisions wait at most to be told, should nobody ask.
+_MOVES_KEPT = 500
 
 
 class Item(Protocol):
@@ -62,6 +64,7 @@ class LaneQueue:
         self._all_done = threading.Condition(self._changed._lock)  # type: ignore[attr-defined]  # noqa: SLF001
         self._timed: float | None = None
         self._ticked_at = float("-inf")
+        self._moves: deque[Move] = deque(maxlen=_MOVES_KEPT)
         self._draining = False
         self._now = 0.0
         self._leave: Grant | None = None
@@ -135,9 +138,11 @@ class LaneQueue:
             self._changed.notify()
 
     def tick(self, backlogs: dict[str, float] | None = None) -> list[Move]:
-        """Have the core judge anew, and wake who may start now; answers what it decided."""
+        """Have the core judge anew, and wake who may start now; answers all it decided since the last call."""
         with self._changed:
-            moves = self._tick(self._clock(), backlogs)
+            self._tick(self._clock(), backlogs)
+            moves = list(self._moves)
+            self._moves.clear()
             if any(lane.waiting for lane in self.scheduler.lanes.values()):
                 self._changed.notify_all()
             return moves
@@ -240,9 +245,10 @@ class LaneQueue:
             moments.append(self._later[0][0])
         return min(moments) if moments else None
 
-    def _tick(self, now: float, backlogs: dict[str, float] | None) -> list[Move]:
+    def _tick(self, now: float, backlogs: dict[str, float] | None) -> None:
         self._ticked_at = now
-        return self.scheduler.tick(now, backlogs)
+        # What a waking lane made it decide is told with the next tick.
+        self._moves += self.scheduler.tick(now, backlogs)
 
     def _retire_if_many(self) -> None:
         """End this thread when fewer messages are overdue than there are extra threads."""

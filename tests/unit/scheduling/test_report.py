@@ -1,6 +1,7 @@
 """What a worker tells of its scheduler: every lane, why it is held, and small enough for a beat."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -98,6 +99,14 @@ def test_it_is_small_enough_for_a_beat():
     moves = [Move(NOW, "budget", "q.email.medium", inputs)] * 50
     found = told(scheduler, NOW + 1234.5, decisions=moves, ready=dict.fromkeys(scheduler.lanes, 10**7))
     assert len(json.dumps(found)) < 8000
+
+
+def test_what_a_waking_lane_decided_is_told_with_the_next_tick():
+    """And only once."""
+    queue = LaneQueue(lambda _: None, Scheduler(Policy(threads=2), LANES), clock=lambda: NOW)
+    queue.put(SimpleNamespace(message=SimpleNamespace(queue_name="q.email.low")))
+    assert "q.email.low" in [move.about for move in queue.tick()]
+    assert queue.tick() == []
 
 
 def test_a_paused_lane_queue_says_so_and_goes_on():
