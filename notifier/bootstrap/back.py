@@ -21,6 +21,7 @@ from notifier.delivery.beats import Beats, new_beat
 from notifier.delivery.begun import Begun
 from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
+from notifier.delivery.pauses import Pauses
 from notifier.delivery.recorder import Recorder
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.retries import BY_REASON, RetryPolicy, Schedule
@@ -118,6 +119,7 @@ def make_back(
         reach=reach,
     )
     stand_in = _make_stand_in(settings, broker)
+    pauses = Pauses(records, _pausing(scheduling, settings.queue_prefix))
     lanes = tuple(lane.name for lane in Lane.all())
     said = new_beat("worker", lanes, owner)
     beats = Beats(
@@ -126,10 +128,14 @@ def make_back(
             said,
             begun=begun.named(),
             oldest_started=begun.take_started(),
-            report={"stage": scheduling.stage, "census": scheduling.census()},
+            report={
+                "stage": scheduling.stage,
+                "census": scheduling.census(),
+                "scheduler": scheduling.report(_naming(settings.queue_prefix)),
+            },
         ),
         every=settings.beat_seconds,
-        after=stand_in.look,
+        after=_each(pauses.look, stand_in.look),
     )
     current = CurrentMessage()
     for one in (
@@ -169,6 +175,23 @@ def _delivery_config(settings: Settings) -> DeliveryConfig:
 
 def _putting_back(scheduling: LaneScheduling) -> Callable[[Proxy, float], None]:
     return lambda proxy, seconds: scheduling.queue.put_back(Again(proxy), seconds)
+
+
+def _naming(prefix: str) -> Callable[[str], str]:
+    """How a report calls a queue: by its lane."""
+    return lambda queue_name: queue_name.removeprefix(f"{prefix}.")
+
+
+def _pausing(scheduling: LaneScheduling, prefix: str) -> Callable[[frozenset[str]], None]:
+    return lambda names: scheduling.pause({f"{prefix}.{name}" for name in names})
+
+
+def _each(*looks: Callable[[], None]) -> Callable[[], None]:
+    def look() -> None:
+        for one in looks:
+            one()
+
+    return look
 
 
 def _make_stand_in(settings: Settings, broker: BrokerParts) -> StandIn:

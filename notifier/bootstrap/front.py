@@ -133,6 +133,7 @@ def make_door(
         # Beats and health checks must find a connection however many callers read.
         read_threads=max(1, settings.database_pool_size - 2),
         health_ttl=settings.health_fresh_seconds / 2,
+        beat_fresh=settings.beat_fresh_seconds,
         linger=settings.stop_accepting_seconds,
     )
     parts = DoorParts(

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from notifier.domain.lanes import Lane
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -24,13 +26,19 @@ class NoAnswer(Exception):
 
 
 class Door(Protocol):
-    """What takes notifications and tells about them."""
+    """What takes notifications, tells about them and steers their lanes."""
 
     def send(self, body: bytes, *, idempotency_key: str | None, dry_run: bool) -> Answer:
         """What POST /v1/notifications answers to `body`; raises `NoAnswer`."""
 
     def show(self, notification: str) -> Answer:
         """What GET /v1/notifications/{id} answers; raises `NoAnswer`."""
+
+    def lanes(self) -> Answer:
+        """What GET /v1/lanes answers; raises `NoAnswer`."""
+
+    def set_paused(self, lane: Lane, paused: bool) -> Answer:
+        """What POST /v1/lanes/{channel}/{priority}/pause, or resume, answers; raises `NoAnswer`."""
 
     def close(self) -> None:
         """Let go."""

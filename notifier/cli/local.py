@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from typing import Any
 from uuid import uuid4
 
 import msgspec
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.bootstrap.front import Front, make_door, make_front, start_publishing
@@ -15,8 +17,9 @@ from notifier.cli.answers import Answer, NoAnswer
 from notifier.cli.database import NotUsable, open_database, reason_of
 from notifier.domain.errors import NotConfirmed, NotFound, NotifierError
 from notifier.domain.ids import parse_notification_id
+from notifier.domain.lanes import Lane
 from notifier.domain.notification import NewNotification
-from notifier.http import sending, views
+from notifier.http import lane_views, lanes, sending, views
 from notifier.http.answers import encoded
 from notifier.http.callers import Caller
 from notifier.http.compose import Asked, compose
@@ -127,6 +130,30 @@ class LocalDoor:
                 return Answer(HTTPStatus.OK, _plain(views.detailed(row, attempts.of(engine, tenant, row.id))))
         except NotUsable as error:
             raise NoAnswer(str(error)) from None
+
+    def lanes(self) -> Answer:
+        """See `Door`."""
+        return self._of_lanes(lambda facts: {"data": lane_views.lanes(facts)})
+
+    def set_paused(self, lane: Lane, paused: bool) -> Answer:
+        """See `Door`; whoever may use the database needs no key, so none is noted."""
+        return self._of_lanes(
+            lambda facts: lane_views.lane_document(facts, lane),
+            lambda engine: lanes.set_paused(engine, lane, paused, None),
+        )
+
+    def _of_lanes(
+        self,
+        view: Callable[[lane_views.Facts], dict[str, Any]],
+        first: Callable[[Engine], object] = lambda _: None,
+    ) -> Answer:
+        try:
+            with open_database(self._settings) as engine:
+                first(engine)
+                facts = lanes.facts_of(engine, self._settings.beat_fresh_seconds)
+        except NotUsable as error:
+            raise NoAnswer(str(error)) from None
+        return Answer(HTTPStatus.OK, _plain(view(facts)))
 
     def close(self) -> None:
         """Nothing is kept open."""

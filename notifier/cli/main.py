@@ -14,6 +14,7 @@ COMMANDS = {
     "migrate": "Bring the database to this version's schema.",
     "send": "Send one notification.",
     "status": "Show what became of a notification.",
+    "lanes": "Show the lanes as they are now; pause one, or let it go on.",
     "keys": "Create, list and revoke API keys.",
     "doctor": "Check settings, database, broker and providers, and say what to do.",
     "reconcile": "Ring for everything not final, after the broker lost all.",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from notifier.cli.answers import Answer, NoAnswer
+from notifier.domain.lanes import Lane
 
 _TIMEOUT = 10.0
 _LONGEST = 16 * 1024 * 1024
@@ -49,6 +50,15 @@ class RemoteDoor:
     def show(self, notification: str) -> Answer:
         """See `Door`."""
         return self._ask(Request(f"{self._url}/v1/notifications/{notification}", headers=self._headers))  # noqa: S310
+
+    def lanes(self) -> Answer:
+        """See `Door`."""
+        return self._ask(Request(f"{self._url}/v1/lanes", headers=self._headers))  # noqa: S310
+
+    def set_paused(self, lane: Lane, paused: bool) -> Answer:
+        """See `Door`."""
+        path = f"/v1/lanes/{lane.channel}/{lane.priority}/{'pause' if paused else 'resume'}"
+        return self._ask(Request(self._url + path, headers=self._headers, method="POST"))  # noqa: S310
 
     def close(self) -> None:
         """Nothing is kept open."""

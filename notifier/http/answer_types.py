@@ -1,12 +1,11 @@
-"""The shapes of answers and parameters, for the OpenAPI document and for the tests that check answers."""
+"""The shapes of answers, for the OpenAPI document and for the tests that check answers."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.lifecycle import Mode, OnUncertain, Reason, Status
-from notifier.http.queries import DEFAULT_PAGE, MAX_PAGE
 
 
 class Shape(msgspec.Struct, forbid_unknown_fields=True):
@@ -188,6 +187,78 @@ class FailurePage(Shape):
     next_cursor: str | None
 
 
+class Decision(Shape):
+    """Something a scheduler decided: what, about which lane, provider or class, and from which figures."""
+
+    seconds_ago: float
+    what: str
+    about: str
+    inputs: dict[str, float]
+
+
+class Lane(Shape):
+    """One lane over all living workers; `why` says what keeps its messages, empty while nothing does."""
+
+    lane: str
+    channel: Channel
+    priority: Priority
+    paused: bool
+    paused_by: str | None
+    paused_at: str | None
+    workers: int
+    ready: int | None
+    waiting: int
+    running: int
+    budget: int
+    share: float
+    demand: float
+    oldest_seconds: float | None
+    oldest_running_seconds: float | None
+    arrivals_per_second: float
+    starts_per_second: float
+    service_seconds: float | None
+    health: Literal["well", "suspect", "stalled"] | None
+    why: list[str]
+    last_decision: Decision | None
+
+
+class LaneList(Shape):
+    """Every lane, channel by channel, high first."""
+
+    data: list[Lane]
+
+
+class WorkerScheduler(Shape):
+    """What one worker's scheduler does; thread-seconds that idled since its start, by reason."""
+
+    running: int
+    expected_wait_seconds: float
+    reserves: dict[str, int]
+    idle_seconds: dict[str, float]
+    decisions: list[Decision]
+
+
+class Worker(Shape):
+    """A process that beats; all but workers have null from `stage` on."""
+
+    id: str
+    role: str
+    host: str
+    pid: int
+    started_at: str
+    beat_age_seconds: float
+    stage: str | None
+    census: dict[str, int] | None
+    threads: int | None
+    scheduler: WorkerScheduler | None
+
+
+class WorkerList(Shape):
+    """Every process that beats, the longest running first."""
+
+    data: list[Worker]
+
+
 class Root(Shape):
     """What this is."""
 
@@ -212,62 +283,5 @@ class Ready(Shape, omit_defaults=True):
 
 ALL = (
     Problem, Accepted, DryRun, BatchAccepted, ListedNotification, Notification, NotificationPage,
-    FailurePage, Root, Alive, Ready,
+    FailurePage, Lane, LaneList, WorkerList, Root, Alive, Ready,
 )  # fmt: skip
-
-_BOOLEAN = {"type": "boolean"}
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
-_TIME = {"type": "string", "format": "date-time"}
-
-
-def parameters() -> dict[str, Any]:
-    """Every parameter by its key in the document's components."""
-    query = {
-        "dry_run": (_BOOLEAN, "Check everything, keep nothing: 200 with the lane and provider chosen"),
-        "strict": (_BOOLEAN, "Refuse what would be accepted but not sent"),
-        "atomic": (_BOOLEAN, "Refuse the whole batch if one item is bad"),
-        "verbose": (
-            {"type": "string", "enum": ["", "true", "false"]},
-            "Show each check; a bare ?verbose does",
-        ),
-        "limit": ({"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE}, "Rows"),
-        "cursor": ({"type": "string"}, "next_cursor of the page before, with the same filter"),
-        "status": (_enum(Status), "Its state"),
-        "channel": (_enum(Channel), "Its channel"),
-        "priority": (_enum(Priority), "Its priority"),
-        "reason": (_enum(Reason), "Why it ended"),
-        "reference": (_TEXT, "Your own name for it"),
-        "tag": (_TEXT, "One of its tags"),
-        "provider": (_TEXT, "The provider of its last attempt"),
-        "batch_id": (_TEXT, "The batch it came with"),
-        "created_after": (_TIME, "From this moment on"),
-        "created_before": (_TIME, "Before this moment"),
-        "since": (_TIME, "Ended at this moment or later"),
-    }
-    made: dict[str, Any] = {
-        name: {"name": name, "in": "query", "schema": schema, "description": text}
-        for name, (schema, text) in query.items()
-    }
-    made["id"] = {
-        "name": "id",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string"},
-        "description": "ntf_ and a UUID; whatever else is 404",
-    }
-    made["idempotency_key"] = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-        "description": "The same key with the same request gets the first answer again for 24 h",
-    }
-    return made
-
-
-def parameter_key(name: str) -> str:
-    """The key of a parameter in the document's components."""
-    return name.lower().replace("-", "_")
-
-
-def _enum(kind: Any) -> dict[str, Any]:
-    return {"type": "string", "enum": [one.value for one in kind]}

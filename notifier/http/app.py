@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from notifier.http import batch, dev, failures, health, middlewares, notifications, openapi, sending
+from notifier.http import batch, dev, failures, health, lanes, middlewares, notifications, openapi, sending
 from notifier.http.auth import KeyRing
 from notifier.http.config import HttpConfig
 from notifier.http.health import HEALTH, Health
@@ -13,6 +13,7 @@ from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, DoorParts
 
 #: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
 _ID = "{id:ntf_[^{}/]*}"
+_LANE = "/v1/lanes/{channel}/{priority}"
 
 
 def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
@@ -33,6 +34,10 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
         web.post(f"/v1/notifications/{_ID}/cancel", notifications.cancel),
         web.post(f"/v1/notifications/{_ID}/resolve", notifications.resolve),
         web.get("/v1/failures", failures.listing),
+        web.get("/v1/lanes", lanes.listing),
+        web.post(f"{_LANE}/pause", lanes.pause),
+        web.post(f"{_LANE}/resume", lanes.resume),
+        web.get("/v1/workers", lanes.processes),
     ]
     if with_dev:
         found.append(web.get("/v1/dev/messages", dev.messages))

@@ -46,6 +46,8 @@ class HttpConfig:
     key_ttl: float = 2.0
     #: How long an answer of `/readyz` may be reused.
     health_ttl: float = 1.0
+    #: A process whose last beat is older counts as gone.
+    beat_fresh: float = 5.0
 
     #: At a stop: how long connections are still taken after "not ready", and how long answers may take.
     linger: float = 2.0

@@ -1,4 +1,4 @@
-"""Request bodies that a reader of the document can send as they are; the tests do."""
+"""Request bodies that a reader of the document can send as they are (the tests do), and answers to expect."""
 
 from typing import Any
 
@@ -40,4 +40,59 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "sms": {"to": {"phone": "+14155552671"}},
     },
     "ResolveRequest": {"sent": {"as": "sent"}, "resend": {"as": "resend"}},
+}
+
+_DECISION: dict[str, Any] = {
+    "seconds_ago": 3.2,
+    "what": "budget",
+    "about": "email.low",
+    "inputs": {"budget": 5.0, "before": 1.0, "share": 4.571, "demand": 31.2},
+}
+_LANE: dict[str, Any] = {
+    "lane": "email.low",
+    "channel": "email",
+    "priority": "low",
+    "paused": True,
+    "paused_by": "k3v9x0ab",
+    "paused_at": "2027-01-01T09:00:00.000Z",
+    "workers": 2,
+    "ready": 98_214,
+    "waiting": 37,
+    "running": 0,
+    "budget": 10,
+    "share": 9.143,
+    "demand": 62.4,
+    "oldest_seconds": 412.5,
+    "oldest_running_seconds": None,
+    "arrivals_per_second": 41.2,
+    "starts_per_second": 40.9,
+    "service_seconds": 0.2113,
+    "health": "well",
+    "why": ["paused"],
+    "last_decision": _DECISION,
+}
+_WORKER: dict[str, Any] = {
+    "id": "0197f2a4-7c1e-4b3a-9d05-3f6f2b8e4c11",
+    "role": "worker",
+    "host": "mail-1",
+    "pid": 4711,
+    "started_at": "2027-01-01T08:00:00.000Z",
+    "beat_age_seconds": 0.412,
+    "stage": "running",
+    "census": {"threads": 32, "threads_alive": 32, "consumers": 9, "consumers_alive": 9},
+    "threads": 32,
+    "scheduler": {
+        "running": 28,
+        "expected_wait_seconds": 0.0071,
+        "reserves": {"high": 4, "medium": 0},
+        "idle_seconds": {"reserve": 51.3, "empty": 812.0},
+        "decisions": [_DECISION],
+    },
+}
+
+#: By the type that an operation gives.
+ANSWERS: dict[str, dict[str, Any]] = {
+    "Lane": _LANE,
+    "LaneList": {"data": [_LANE]},
+    "WorkerList": {"data": [_WORKER]},
 }

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from notifier.http import answer_types, schemas
+from notifier.http import answer_types, parameters, schemas
 from notifier.http.answers import raw_answer
 from notifier.http.config import HttpConfig
-from notifier.http.examples import EXAMPLES
+from notifier.http.examples import ANSWERS, EXAMPLES
 from notifier.http.problems import CODES
 from notifier.http.queries import read_query
 
@@ -56,6 +56,7 @@ _LIST = (
     "created_after", "created_before", *_PAGE,
 )  # fmt: skip
 _ONE_PATH = "/v1/notifications/{id}"
+_LANE_PATH = "/v1/lanes/{channel}/{priority}"
 
 OPERATIONS = (
     Operation(
@@ -97,6 +98,24 @@ OPERATIONS = (
         method="get", path="/v1/failures", scope="read", status=200, gives="FailurePage",
         summary="What finally failed or expired", parameters=("since", "reason", "channel", "provider", *_PAGE),
         refuses=(*_READ, "invalid_cursor"),
+    ),
+    Operation(
+        method="get", path="/v1/lanes", scope="read", status=200, gives="LaneList", refuses=_READ,
+        summary="Every lane as it is now, joined over all living workers",
+    ),
+    Operation(
+        method="post", path=f"{_LANE_PATH}/pause", scope="admin", status=200, gives="Lane",
+        summary="Start nothing more of a lane, within two seconds; what runs goes on, what is accepted waits",
+        parameters=("lane_channel", "lane_priority"), refuses=(*_NO_BODY, *_READ, *_ONE),
+    ),
+    Operation(
+        method="post", path=f"{_LANE_PATH}/resume", scope="admin", status=200, gives="Lane",
+        summary="Let a paused lane go on",
+        parameters=("lane_channel", "lane_priority"), refuses=(*_NO_BODY, *_READ, *_ONE),
+    ),
+    Operation(
+        method="get", path="/v1/workers", scope="read", status=200, gives="WorkerList", refuses=_READ,
+        summary="Every process that beats, and what its scheduler decided lately",
     ),
     Operation(
         method="get", path="/", scope=None, status=200, gives="Root", summary="Name, version, links",
@@ -148,7 +167,7 @@ def document(version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "parameters": answer_types.parameters(),
+            "parameters": parameters.parameters(),
             "responses": {code: _refusal(code) for code in CODES},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "nk_live_…"}},
         },
@@ -170,7 +189,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         made["x-scope"] = operation.scope
     if operation.parameters:
         made["parameters"] = [
-            {"$ref": f"#/components/parameters/{answer_types.parameter_key(name)}"}
+            {"$ref": f"#/components/parameters/{parameters.parameter_key(name)}"}
             for name in operation.parameters
         ]
     if operation.takes:
@@ -179,7 +198,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _gives(name: str) -> dict[str, Any]:
-    return {"description": "Done", "content": {_JSON: {"schema": {"$ref": _REF.format(name=name)}}}}
+    content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=name)}}
+    if name in ANSWERS:
+        content["example"] = ANSWERS[name]
+    return {"description": "Done", "content": {_JSON: content}}
 
 
 def _taken(name: str) -> dict[str, Any]:

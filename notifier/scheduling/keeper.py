@@ -15,6 +15,7 @@ import structlog
 
 from notifier.scheduling.lane_queue import LaneQueue, has_retired
 from notifier.scheduling.prefetch import PrefetchSizes
+from notifier.scheduling.report import Naming, report_of
 from notifier.scheduling.scheduler import Move
 
 log = structlog.get_logger("notifier.scheduling")
@@ -63,6 +64,17 @@ class Keeper:
     def stop(self) -> None:
         """Ask both to end; returns at once. They touch nothing that a stopping worker needs."""
         self._stop.set()
+
+    def report(self, name_of: Naming) -> dict[str, Any]:
+        """What the scheduler does now (`report_of`); from any thread."""
+        ready, decisions = self.ready, self.decisions.copy()
+        return dict(
+            self._queue.look(
+                lambda scheduler: report_of(
+                    scheduler, self._queue.now(), ready=ready, decisions=decisions, name_of=name_of
+                )
+            )
+        )
 
     def _tick(self) -> None:
         while not self._stop.wait(TICK):

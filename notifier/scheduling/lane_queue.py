@@ -28,6 +28,8 @@ Gate = Callable[[str], Grant | NotBefore]
 
 #: Seconds between two ticks that waking lanes cause.
 _BETWEEN_WAKES = 0.02
+#: How many decisions wait at most to be told, should nobody ask.
+_MOVES_KEPT = 500
 
 
 class Item(Protocol):
@@ -62,7 +64,7 @@ class LaneQueue:
         self._all_done = threading.Condition(self._changed._lock)  # type: ignore[attr-defined]  # noqa: SLF001
         self._timed: float | None = None
         self._ticked_at = float("-inf")
-        self._moves: list[Move] = []
+        self._moves: deque[Move] = deque(maxlen=_MOVES_KEPT)
         self._draining = False
         self._leave: Grant | None = None
 
@@ -138,11 +140,11 @@ class LaneQueue:
             self._changed.notify()
 
     def tick(self, backlogs: dict[str, float] | None = None) -> list[Move]:
-        """Have the core judge anew, and wake who may start now; answers what it decided."""
+        """Have the core judge anew, and wake who may start now; answers all it decided since the last call."""
         with self._changed:
             self._tick(self._clock(), backlogs)
-            # With those of ticks that a waking lane has caused meanwhile.
-            moves, self._moves = self._moves, []
+            moves = list(self._moves)
+            self._moves.clear()
             if any(lane.waiting for lane in self.scheduler.lanes.values()):
                 self._changed.notify_all()
             return moves
@@ -151,6 +153,10 @@ class LaneQueue:
         """What `ask` reads off the core, which stands still meanwhile."""
         with self._changed:
             return ask(self.scheduler)
+
+    def now(self) -> float:
+        """The present by its own clock, which all moments of the core are told in."""
+        return self._clock()
 
     def resize(self) -> int:
         """Count on a thread more for each overdue message; answers how many are to be started for that."""
@@ -242,6 +248,7 @@ class LaneQueue:
 
     def _tick(self, now: float, backlogs: dict[str, float] | None) -> None:
         self._ticked_at = now
+        # What a waking lane made it decide is told with the next tick.
         self._moves += self.scheduler.tick(now, backlogs)
 
     def _retire_if_many(self) -> None:

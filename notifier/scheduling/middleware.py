@@ -8,7 +8,7 @@ actors, nothing else.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import dramatiq
@@ -20,6 +20,7 @@ from notifier.scheduling.actor_lanes import OPTIONS, lanes_of
 from notifier.scheduling.keeper import Keeper
 from notifier.scheduling.lane_queue import Gate, LaneQueue
 from notifier.scheduling.policy import LaneOptions, Policy
+from notifier.scheduling.report import Naming
 from notifier.scheduling.scheduler import Scheduler
 
 log = structlog.get_logger("notifier.scheduling")
@@ -58,6 +59,7 @@ class LaneScheduling(dramatiq.Middleware):
         self._queue: LaneQueue | None = None
         self._keeper: Keeper | None = None
         self._worker: dramatiq.Worker | None = None
+        self._paused: frozenset[str] = frozenset()
 
     @property
     def actor_options(self) -> set[str]:
@@ -83,6 +85,7 @@ class LaneScheduling(dramatiq.Middleware):
         named = {lane.name for lane in self._lanes}
         lanes = [*self._lanes, *(one for one in lanes_of(broker) if one.name not in named)]
         self._queue = self._make_queue(self._gate, Scheduler(policy, lanes))
+        self._queue.pause(set(self._paused))
         boot.work_queue = self._queue
         boot.worker_threads = policy.threads
         boot.queue_prefetch = 2 * policy.threads
@@ -123,6 +126,19 @@ class LaneScheduling(dramatiq.Middleware):
         told: Any = message
         if not hasattr(told, "ok"):
             told.ok = exception is None
+
+    def pause(self, queue_names: Collection[str]) -> None:
+        """From now on nothing of these queues starts, and of all others it may; also before the boot."""
+        self._paused = frozenset(queue_names)
+        if self._queue is not None:
+            self._queue.pause(set(self._paused))
+
+    def report(self, name_of: Naming = str) -> dict[str, Any]:
+        """What the scheduler does now, a small JSON value; empty before a worker has booted.
+
+        `name_of` says how a queue is called in it.
+        """
+        return self._keeper.report(name_of) if self._keeper is not None else {}
 
     def census(self) -> dict[str, int]:
         """How many threads and consumers (one a queue) the worker should have, and how many are alive.

@@ -220,3 +220,14 @@ gauges = Table(
     Column("value", BigInteger, nullable=False),
     Column("at", UtcTime, nullable=False),
 )
+
+lane_controls = Table(
+    "lane_controls",
+    metadata,
+    # As `Lane.name` has it: email.high
+    Column("lane", Name, primary_key=True),
+    Column("paused", Boolean, nullable=False),
+    # The id of the API key that said so; null for the command line, which needs none.
+    Column("by", Name),
+    Column("at", UtcTime, nullable=False),
+)

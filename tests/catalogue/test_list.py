@@ -13,6 +13,7 @@ from tests.catalogue import (
     test_f_access,
     test_g_broker,
     test_own_http,
+    test_own_lanes,
     test_own_values,
 )  # fmt: skip
 
@@ -28,6 +29,7 @@ TABLES = (
     test_f_access,
     test_g_broker,
 )
+OWN_MODULES = (test_own_http, test_own_values, test_own_lanes)
 _ENTRY = re.compile(r"\b[A-G]\d\d\b")
 
 
@@ -58,10 +60,10 @@ def test_what_comes_later_has_its_answer_until_then():
 
 def test_our_own_cases_are_numbered_without_a_gap():
     """The list began with at least 40; numbers are never given twice."""
-    named = [case.name.split()[0] for module in (test_own_http, test_own_values) for case in module.OWN]
+    named = [case.name.split()[0] for module in OWN_MODULES for case in module.OWN]
     told = [
         found
-        for module in (test_own_http, test_own_values)
+        for module in OWN_MODULES
         for found in re.findall(r'"""(OWN-\d+): ', Path(module.__file__).read_text())
     ]
     numbers = sorted(int(name.removeprefix("OWN-")) for name in [*named, *told])

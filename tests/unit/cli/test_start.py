@@ -23,6 +23,8 @@ def test_the_list_of_commands_needs_nothing_heavy():
     assert imported_by("import notifier.cli.main") == []
 
 
-@pytest.mark.parametrize("name", ["migrate", "send", "status", "keys", "doctor", "reconcile", "config"])
+@pytest.mark.parametrize(
+    "name", ["migrate", "send", "status", "lanes", "keys", "doctor", "reconcile", "config"]
+)
 def test_the_help_of_a_command_needs_nothing_heavy(name):
     assert imported_by(f"import notifier.cli.{name}") == []

@@ -69,6 +69,32 @@ def test_a_consumer_that_lost_its_connection_is_back_in_a_second(monkeypatch):
         broker.close()
 
 
+def test_a_pause_holds_from_the_first_message_and_for_its_lane_only():
+    """Said before the boot, as after a restart; what waited starts when the lane goes on."""
+    scheduling = LaneScheduling(lambda _: Grant("console"), policy=Policy(threads=2))
+    scheduling.pause({"email"})
+    assert scheduling.report() == {}
+    broker, act, ran, worker = started(scheduling)
+    other = threading.Semaphore(0)
+    free = dramatiq.actor(broker=broker, queue_name="sms", actor_name="free")(other.release)
+    worker.start()
+    try:
+        for number in range(3):
+            act.send(number)
+        wait_until(lambda: scheduling.queue.waiting().get("email") == 3, 20, "the paused lane to fill")
+        free.send()
+        assert other.acquire(timeout=20)
+        assert scheduling.queue.waiting()["email"] == 3
+        told = scheduling.report(str.upper)["lanes"]["EMAIL"]
+        assert (told["waiting"], told["running"], told["why"]) == (3, 0, "paused")
+        scheduling.pause(())
+        for _ in range(3):
+            assert ran.acquire(timeout=20)
+    finally:
+        worker.stop()
+        broker.close()
+
+
 class Tampers(dramatiq.Middleware):
     """Another middleware that puts a queue of its own in our place."""
 

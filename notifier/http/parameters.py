@@ -1,0 +1,72 @@
+"""The parameters of the OpenAPI document."""
+
+from typing import Any
+
+from notifier.domain.lanes import Channel, Priority
+from notifier.domain.lifecycle import Reason, Status
+from notifier.http.queries import DEFAULT_PAGE, MAX_PAGE
+
+_BOOLEAN = {"type": "boolean"}
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
+_TIME = {"type": "string", "format": "date-time"}
+
+
+def parameters() -> dict[str, Any]:
+    """Every parameter by its key in the document's components."""
+    query = {
+        "dry_run": (_BOOLEAN, "Check everything, keep nothing: 200 with the lane and provider chosen"),
+        "strict": (_BOOLEAN, "Refuse what would be accepted but not sent"),
+        "atomic": (_BOOLEAN, "Refuse the whole batch if one item is bad"),
+        "verbose": (
+            {"type": "string", "enum": ["", "true", "false"]},
+            "Show each check; a bare ?verbose does",
+        ),
+        "limit": ({"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE}, "Rows"),
+        "cursor": ({"type": "string"}, "next_cursor of the page before, with the same filter"),
+        "status": (_enum(Status), "Its state"),
+        "channel": (_enum(Channel), "Its channel"),
+        "priority": (_enum(Priority), "Its priority"),
+        "reason": (_enum(Reason), "Why it ended"),
+        "reference": (_TEXT, "Your own name for it"),
+        "tag": (_TEXT, "One of its tags"),
+        "provider": (_TEXT, "The provider of its last attempt"),
+        "batch_id": (_TEXT, "The batch it came with"),
+        "created_after": (_TIME, "From this moment on"),
+        "created_before": (_TIME, "Before this moment"),
+        "since": (_TIME, "Ended at this moment or later"),
+    }
+    made: dict[str, Any] = {
+        name: {"name": name, "in": "query", "schema": schema, "description": text}
+        for name, (schema, text) in query.items()
+    }
+    made["id"] = {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "ntf_ and a UUID; whatever else is 404",
+    }
+    for name, kind in (("channel", Channel), ("priority", Priority)):
+        made[f"lane_{name}"] = {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": _enum(kind),
+            "description": f"The lane's {name}; whatever else is 404",
+        }
+    made["idempotency_key"] = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "description": "The same key with the same request gets the first answer again for 24 h",
+    }
+    return made
+
+
+def parameter_key(name: str) -> str:
+    """The key of a parameter in the document's components."""
+    return name.lower().replace("-", "_")
+
+
+def _enum(kind: Any) -> dict[str, Any]:
+    return {"type": "string", "enum": [one.value for one in kind]}
