@@ -160,7 +160,10 @@ class Scheduler:
         return moves
 
     def _look_at_demand(self, lane: LaneState, now: float) -> None:
-        """Little's law; up at once, down with the half-life."""
+        """Little's law; up at once, down with the half-life. A paused lane asks for nothing, however much waits."""
+        if lane.paused:
+            lane.demand = 0.0
+            return
         wanted = lane.arrival_rate(now) + (lane.waiting + lane.backlog) / lane.drain_goal
         asked = min(wanted, lane.permits(now)) * lane.service_seconds(now, self.policy.first_service)
         kept = lane.demand * halved(now - self.ticked_at, self.policy.demand_half_life)

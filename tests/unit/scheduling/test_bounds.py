@@ -283,4 +283,5 @@ def test_a_paused_lane_starts_nothing():
     )
     simulation.scheduler.lanes["a"].paused = True
     assert simulation.run().lanes["a"].started == 0
-    assert simulation.scheduler.lanes["a"].reason == "paused"
+    paused = simulation.scheduler.lanes["a"]
+    assert (paused.reason, paused.demand, paused.share) == ("paused", 0, 0)
