@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from notifier.cli.loads import FIELDS, parse_loads
+from notifier.cli.simulated import in_words
 from notifier.cli.support import fail, json_option, say, settings_or_exit
 from notifier.cli.words import table
 from notifier.scheduling.figures import Figures, measure
@@ -128,7 +129,9 @@ def command(
         "seconds": load.seconds,
         "rules": [asdict(one) for one in found],
     }
-    say(as_json, document, _in_words(load, threads, seed, found))
+    window = f"{threads} threads, seed {seed}, from second {load.since:g} to {load.seconds:g}"
+    title = f"{load.name}: {load.words}" if load.name else load.words
+    say(as_json, document, in_words(title, window, found))
 
 
 def _list(as_json: bool) -> None:
@@ -176,41 +179,3 @@ def _progress(seconds: float) -> "Iterator[Callable[[float], None]]":
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("simulating", total=seconds)
         yield lambda step: bar.advance(task, step)
-
-
-_HEAD = ("rule", "lane", "arrivals", "starts", "left", "thread-s", "share", "p50 ms", "p99 ms", "max ms")
-
-
-def _in_words(load: _Load, threads: int, seed: int, found: Sequence[Figures]) -> str:
-    """For a person: a line for each lane under each rule, then why threads idled."""
-    window = f"{threads} threads, seed {seed}, from second {load.since:g} to {load.seconds:g}"
-    title = f"{load.name}: {load.words}" if load.name else load.words
-    reasons = [
-        reason
-        for reason in found[0].idle_thread_seconds
-        if any(one.idle_thread_seconds[reason] >= _SHOWN for one in found)
-    ]
-    rows = [(reason, *(f"{one.idle_thread_seconds[reason]:.1f}" for one in found)) for reason in reasons]
-    idle = table(("idle thread-s", *(one.rule for one in found)), rows) if rows else "no thread idled"
-    return "\n".join([title, window, "", table(_HEAD, _rows(found)), "", idle])
-
-
-#: Fewer idle thread-seconds than this are shown as none.
-_SHOWN = 0.05
-
-
-def _rows(found: Sequence[Figures]) -> list[list[str]]:
-    rows = []
-    for figures in found:
-        for one in figures.lanes:
-            counts: list[Any] = [figures.rule, one.lane, one.arrivals, one.starts, one.left]
-            waits = [one.wait_p50_ms, one.wait_p99_ms, one.wait_max_ms]
-            rows.append(
-                [
-                    *map(str, counts),
-                    f"{one.thread_seconds:.1f}",
-                    f"{100 * one.share:.1f}%",
-                    *("-" if wait is None else f"{wait:.1f}" for wait in waits),
-                ]
-            )
-    return rows
