@@ -16,6 +16,7 @@ COMMANDS = {
     "status": "Show what became of a notification.",
     "lanes": "Show the lanes as they are now; pause one, or let it go on.",
     "keys": "Create, list and revoke API keys.",
+    "simulate": "Simulate the scheduler under a load, to size a worker's threads.",
     "doctor": "Check settings, database, broker and providers, and say what to do.",
     "reconcile": "Ring for everything not final, after the broker lost all.",
     "config": "Show the settings in force.",

@@ -1,5 +1,7 @@
 """What the scheduler knows of one lane, and of one call that runs."""
 
+import math
+
 from notifier.scheduling.averages import Moments, Rate
 from notifier.scheduling.policy import LaneOptions, Policy
 from notifier.scheduling.resources import Resource
@@ -108,7 +110,8 @@ class LaneState:
     def service_seconds(self, now: float, first: float) -> float:
         """What a call lasts, corrected by the age of what still runs: a hang shows though nothing ends."""
         mean = self.expected(first)
-        beyond = sum(max(0.0, now - run.started_at - mean) for run in self.runs)
+        # Exact, since a set has no order: the same events are to give the same sum.
+        beyond = math.fsum(max(0.0, now - run.started_at - mean) for run in self.runs)
         if not beyond:
             return mean
         return mean + beyond / (len(self.runs) + min(self.service.weight, len(self.runs)))

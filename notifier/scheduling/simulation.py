@@ -44,11 +44,15 @@ class Traffic:
 
 @dataclass(slots=True)
 class LaneResult:
-    """What became of a lane: waits (s, arrival to start), thread-seconds taken, calls begun and ended."""
+    """What became of a lane: waits (s, arrival to start), thread-seconds taken, calls begun and ended.
+
+    `left` are the arrivals of those that had not started at the end.
+    """
 
     name: str
     waits: list[tuple[float, float]] = field(default_factory=list)
     spans: list[tuple[float, float]] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)
     started: int = 0
     ended: int = 0
 
@@ -66,7 +70,7 @@ class LaneResult:
 
 
 class Simulation:
-    """`run()` once; then `lanes`, `moves` and `scheduler` tell."""
+    """`run()` once, or `advance` in steps and `close`; then `lanes`, `moves` and `scheduler` tell."""
 
     def __init__(
         self,
@@ -84,6 +88,8 @@ class Simulation:
         #: (moment, lane) of each start, in order, and the budgets at each tick.
         self.starts: list[tuple[float, str]] = []
         self.budgets: list[tuple[float, dict[str, int]]] = []
+        #: (moment, threads) at each tick: what the reserves keep free for the classes above just then.
+        self.kept: list[tuple[float, int]] = []
         self._dice = random.Random(seed)
         self._traffic = {one.lane.name: one for one in traffic}
         self._remote: dict[str, deque[float]] = {name: deque() for name in self.lanes}
@@ -93,21 +99,38 @@ class Simulation:
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
         self._woken_at = float("inf")
-
-    def run(self) -> "Simulation":
-        """From 0 to `seconds`; what still runs then is cut off there."""
         for one in self._traffic.values():
             self._at(one.start, partial(self._begin, one))
         self._at(0.0, self._tick)
         self._at(0.0, self._count)
-        while self._events and self._events[0][0] <= self.seconds:
+
+    def run(self) -> "Simulation":
+        """From 0 to `seconds`; what still runs then is cut off there."""
+        self.advance(self.seconds)
+        self.close()
+        return self
+
+    def advance(self, until: float) -> None:
+        """All that happens up to a moment; in how many steps changes nothing."""
+        until = min(until, self.seconds)
+        while self._events and self._events[0][0] <= until:
             now, _, act = heapq.heappop(self._events)
             act(now)
             self._dispatch(now)
+
+    def close(self) -> None:
+        """The end: what runs is cut off, and what waits is written down with its age."""
         for lane in self.scheduler.lanes.values():
-            for run in lane.runs:
-                self.lanes[lane.name].spans.append((run.started_at, self.seconds))
-        return self
+            result = self.lanes[lane.name]
+            # By their starts: a set has no order of its own, and the same seed is to tell the same.
+            for begin in sorted(run.started_at for run in lane.runs):
+                result.spans.append((begin, self.seconds))
+            result.left = [*self._local[lane.name], *self._remote[lane.name]]
+
+    def idle_seconds(self, now: float) -> dict[str, float]:
+        """Idle thread-seconds by reason, from 0 to this moment, which has been reached."""
+        self.scheduler.idle.upto(now, self.scheduler.threads - self.scheduler.running)
+        return dict(self.scheduler.idle.seconds)
 
     def _at(self, moment: float, act: Callable[[float], None]) -> None:
         heapq.heappush(self._events, (moment, next(self._order), act))
@@ -141,6 +164,7 @@ class Simulation:
     def _tick(self, now: float) -> None:
         self._rebudget(now)
         self.budgets.append((now, {name: lane.budget for name, lane in self.scheduler.lanes.items()}))
+        self.kept.append((now, sum(self.scheduler.unused())))
         self._at(now + TICK, self._tick)
 
     def _rebudget(self, now: float) -> None:
@@ -163,6 +187,8 @@ class Simulation:
             if run is None:
                 break
             self._start(run, now)
+        if self.rule == "heap":
+            return  # It knows no gates or probes to wait for.
         wait = self.scheduler.next_moment(now)
         if wait is not None and not now < self._woken_at <= now + wait:
             self._woken_at = now + max(wait, _MOMENT)
@@ -174,6 +200,7 @@ class Simulation:
         waiting = [lane for lane in self.scheduler.lanes.values() if lane.waiting]
         if not waiting:
             return None
+        self.scheduler.idle.upto(now, self.scheduler.threads - self.scheduler.running)
         first = min(waiting, key=lambda lane: (lane.rank, self._local[lane.name][0]))
         return self.scheduler.start(first, 0, now)
 
