@@ -37,7 +37,7 @@ test: $(DEV) ## Run all tests, on their own private PostgreSQL and RabbitMQ
 	@$(PYTEST) -n $(JOBS) $(TESTS) $(ARGS) || { [ $$? -eq 1 ] && echo "once more, alone and one by one: only what fails again has failed" \
 	  && $(PYTEST) --last-failed --last-failed-no-failures none $(TESTS) $(ARGS); }
 
-storm: $(DEV) ## Break everything at full count and count what is lost, about an hour (SEED=7: again; ONLY=tests/storms/test_doors.py)
+storm: $(DEV) ## Break everything at full count and count what is lost, more than an hour (SEED=7: again; ONLY=tests/storms/test_doors.py)
 	@$(BIN)/python -m tests.nodes install
 	@STORM=full STORM_SEED=$(SEED) $(PYTEST) -n $(STORMS) $(or $(ONLY),$(ALL)) $(ARGS)
 
