@@ -1,6 +1,7 @@
 """`notifier lanes` on the database itself, and through a running service."""
 
 from notifier.domain.lanes import Lane
+from tests.nodes.waiting import wait_until
 
 
 def test_on_the_database_itself(migrated):
@@ -22,8 +23,11 @@ def test_without_a_database_it_says_what_to_do(cli):
 def test_through_a_service(cli, dev):
     """`notifier dev`'s key may do all; its worker's beat fills the table."""
     cli.env |= {"NOTIFIER_URL": dev.url, "NOTIFIER_API_KEY": dev.key}
-    found = {one["lane"]: one for one in cli.run("lanes", "--json").json()["data"]}
-    assert {one["workers"] for one in found.values()} == {1}
+
+    def workers() -> set[int]:
+        return {one["workers"] for one in cli.run("lanes", "--json").json()["data"]}
+
+    wait_until(lambda: workers() == {1}, 30, "the worker's beat")
     assert cli.run("lanes", "pause", "push.low", "--json").json()["paused_by"] == dev.key.split("_")[2]
     assert "paused" in cli.run("lanes", "--once").out
     assert cli.run("lanes", "resume", "push.low").out == "push.low goes on\n"

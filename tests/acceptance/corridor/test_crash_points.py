@@ -165,7 +165,7 @@ def test_a_relay_that_dies_after_it_has_marked_what_is_due(fleet):
     assert fleet.counts()["scheduled"] == LOAD
     dying = doomed(fleet, "relay_after_update", "dramatiq", "notifier.worker", "-p", "1", "-t", "1")
     wait_until(lambda: not fleet.counts().get("scheduled"), 20, "the relay to mark what is due")
-    wait_until(lambda: dying.poll() is not None or relay_gone(fleet), 20, "the relay to die")
+    wait_until(lambda: dying.poll() is not None or relay_gone(fleet), 60, "the relay to die")
     assert count(fleet, outbox) > 0
     fleet.kill([dying])
 
@@ -188,7 +188,7 @@ def test_a_relay_that_dies_while_it_publishes(fleet):
     assert door.wait(30) == -9
     assert count(fleet, outbox) > 0
     dying = doomed(fleet, "relay_mid_publish", "dramatiq", "notifier.worker", "-p", "1", "-t", "1")
-    wait_until(lambda: workers.any_living(fleet.engine, 2, "relay"), 20, "the relay")
+    wait_until(lambda: workers.any_living(fleet.engine, 2, "relay"), 60, "the relay")
     wait_until(lambda: dying.poll() is not None or relay_gone(fleet), 20, "the relay to die")
     assert count(fleet, outbox) > 0
     fleet.kill([dying])

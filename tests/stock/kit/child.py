@@ -22,6 +22,7 @@ from notifier.bootstrap.back import make_back
 from notifier.bootstrap.roads import make_broker
 from notifier.domain.lanes import Lane, Priority
 from notifier.queueing.rabbitmq import NotifierRabbitmqBroker
+from notifier.scheduling import prefetch
 from notifier.settings import load_settings
 from notifier.telemetry.logs import configure_logs
 from notifier.telemetry.signals import Listener, Signals
@@ -131,6 +132,8 @@ class _Child:
         signals = Signals()
         self._unclaimed = signals.listen("not_claimable")
         capture: Any = WorkingProvider(self._work)
+        # What each of two workers holds decides what a case shows: no more than stock Dramatiq would.
+        prefetch.LEAST = plan.prefetch or 2 * plan.threads
         make_back(settings, parts, threads=plan.threads, capture=capture, signals=signals)
         return parts.broker
 
