@@ -165,11 +165,15 @@ def test_every_flooded_lane_starts_within_its_turns(start):
     """Nine lanes that never run dry: between two starts of one there are no more than its weight explains."""
     each = 120
     with start(overdue=60, stalled=120) as running:
+        queue = running.scheduling.queue
+        queues = {lane.queue(running.prefix) for lane in Lane.all()}
+        # All of them are there before the first may start.
+        queue.pause(queues)
         for lane in Lane.all():
             running.calls[lane] = 0.01
-        running.release.clear()
-        for lane in Lane.all():
             running.send(lane, each)
+        wait_until(lambda: all(queue.waiting()[name] for name in queues), 30, "every lane to wait")
+        queue.pause(set())
         running.finish(9 * each)
     starts = [entry.lane for entry in running.starts()]
     assert Counter(starts) == {lane.name: each for lane in Lane.all()}
