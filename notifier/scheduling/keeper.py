@@ -3,7 +3,6 @@
 The second may stand still for as long as the broker does; the first goes on with what it knew.
 """
 
-import contextlib
 import threading
 import time
 from collections import deque
@@ -93,8 +92,7 @@ class Keeper:
         self._bury()
         if self._set_prefetch is not None:
             for name, size in self._queue.look(self._sizes.due).items():
-                with contextlib.suppress(ValueError):
-                    self._set_prefetch(name, size)
+                self._set_prefetch(name, size)
 
     def _add_thread(self) -> None:
         """One more of Dramatiq's own worker threads; private, so a test holds it for each version."""

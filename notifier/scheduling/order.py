@@ -58,7 +58,8 @@ class Order:
                 continue
             if lane.closed_until > now:
                 moments.append(lane.closed_until)
-            elif (probe := lane.resource.next_probe) is not None:
+            elif (probe := lane.resource.next_probe) is not None and probe > now:
+                # One that is due and may not start waits for a thread, not for a moment: no busy loop.
                 moments.append(probe)
         return max(0.0, min(moments) - now) if moments else None
 

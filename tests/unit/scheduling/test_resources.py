@@ -3,6 +3,7 @@
 from notifier.scheduling.lanes import LaneState, Run
 from notifier.scheduling.policy import LaneOptions, Policy, Rank
 from notifier.scheduling.resources import Resource
+from notifier.scheduling.scheduler import Scheduler
 
 POLICY = Policy(threads=16)
 
@@ -92,3 +93,16 @@ def test_what_never_asked_the_resource_says_nothing_of_it():
     resource.ended(begin(resource, lane, 0.0), 1.0, ok=True)
     resource.look(1.0)
     assert resource.overdue_age == 4.0
+
+
+def test_a_probe_that_is_due_and_finds_no_thread_is_no_moment_to_wait_for():
+    """An idle thread that a reserve keeps would else look again and again, all its time."""
+    scheduler = Scheduler(POLICY, [LaneOptions("email.low", Rank.LOW, "email")])
+    lane = scheduler.lanes["email.low"]
+    lane.resource.health, lane.resource.probed_at = "stalled", 0.0
+    scheduler.arrived(lane, 1.0)
+    assert scheduler.next_moment(1.0) == 4.0
+    scheduler.running, scheduler.high.threads = POLICY.threads - 1, 1
+    assert scheduler.pick(6.0, lambda _: 0.0) is None
+    assert lane.reason == "reserve"
+    assert scheduler.next_moment(6.0) is None
