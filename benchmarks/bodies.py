@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from notifier.domain.lanes import Channel, Lane
@@ -29,15 +30,20 @@ def notification(dice: random.Random, lane: Lane) -> dict[str, Any]:
     return common | {"to": to, "content": {"title": f"Your {words[:20]}", "text": words}}
 
 
-def singles(count: int, seed: int = SEED) -> list[bytes]:
-    """`count` requests, over all lanes in turn."""
-    dice, lanes = random.Random(seed), Lane.all()
+def lanes_named(names: str) -> tuple[Lane, ...]:
+    """The lanes of a command line (``email.low,sms.high``); all of them for an empty one."""
+    return tuple(Lane.parse(name) for name in names.split(",")) if names else Lane.all()
+
+
+def singles(count: int, seed: int = SEED, lanes: Sequence[Lane] = Lane.all()) -> list[bytes]:
+    """`count` requests, over the lanes in turn."""
+    dice = random.Random(seed)
     return [_encoded(notification(dice, lanes[number % len(lanes)])) for number in range(count)]
 
 
-def batches(count: int, size: int, seed: int = SEED) -> list[bytes]:
-    """`count` batches of `size` requests each, over all lanes in turn."""
-    dice, lanes = random.Random(seed), Lane.all()
+def batches(count: int, size: int, seed: int = SEED, lanes: Sequence[Lane] = Lane.all()) -> list[bytes]:
+    """`count` batches of `size` requests each, over the lanes in turn."""
+    dice = random.Random(seed)
     return [
         _encoded({"items": [notification(dice, lanes[number % len(lanes)]) for number in range(size)]})
         for _ in range(count)

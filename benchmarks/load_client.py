@@ -76,11 +76,12 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--path", default="/v1/notifications")
     parser.add_argument("--key", default="none")
+    parser.add_argument("--lanes", type=bodies.lanes_named, default=bodies.lanes_named(""))
     asked = parser.parse_args()
     if asked.batch:
-        made = bodies.batches(asked.count, asked.batch, asked.seed)
+        made = bodies.batches(asked.count, asked.batch, asked.seed, asked.lanes)
     else:
-        made = bodies.singles(asked.count, asked.seed)
+        made = bodies.singles(asked.count, asked.seed, asked.lanes)
     load = Load(asked.port, [request_bytes(asked.path, asked.key, body) for body in made], asked.connections)
     seconds = load.run()
     answer = {

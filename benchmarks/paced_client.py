@@ -1,4 +1,4 @@
-"""One request at a time over one connection, with pauses: an idle system's caller.
+"""One request at a time over one connection, with pauses: a caller with patience.
 
 Prints ``[[id, begun_ns, answered_ns], …]`` by the monotonic clock, which all processes of a machine share.
 """
@@ -21,8 +21,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--pause", type=float, nargs=2)
     parser.add_argument("--key", default="none")
+    parser.add_argument("--lanes", type=bodies.lanes_named, default=bodies.lanes_named(""))
     asked = parser.parse_args()
-    made = bodies.singles(asked.count, asked.seed)
+    made = bodies.singles(asked.count, asked.seed, asked.lanes)
     requests = [request_bytes("/v1/notifications", asked.key, body) for body in made]
     connection, dice = HttpConnection(asked.port), random.Random(asked.seed)
     sent = []

@@ -1,16 +1,21 @@
 """One installation of notifier as an operator runs it, with the default settings but for two times."""
 
 import contextlib
+import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 
+from benchmarks.bodies import SEED
+from benchmarks.checks import same
 from benchmarks.stage import Stage, plain
 from benchmarks.virtual_host import VirtualHost
+from notifier.domain.ids import notification_id
 from notifier.domain.keys import SCOPES, new_key
 from notifier.domain.lanes import Lane
 from notifier.domain.lifecycle import Mode
@@ -22,6 +27,8 @@ from tests.nodes.process import ServerProcess
 from tests.nodes.waiting import wait_until
 
 _READY_SECONDS = 60.0
+#: Notifications of one request that fills lanes; all nine get as many.
+BATCH = 900
 
 
 class Service:
@@ -69,11 +76,50 @@ class Service:
             yield port
 
     @contextlib.contextmanager
-    def working(self, threads: int, calls: Path) -> Iterator[ServerProcess]:
-        """One `dramatiq` worker process and its relay; the provider writes each call down in `calls`."""
-        arguments = ["dramatiq", "benchmarks.worker", "-p", "1", "-t", str(threads)]
-        with self._stage.running(*arguments, **self.environment, BENCHMARK_CALLS=str(calls)) as launch:
+    def working(
+        self,
+        threads: int,
+        calls: Path,
+        *,
+        seconds: Mapping[str, float] | None = None,
+        program: str = "benchmarks.worker",
+        at_once: bool = False,
+    ) -> Iterator[ServerProcess]:
+        """One `dramatiq` worker process and its relay; the provider writes each call down in `calls`.
+
+        `seconds` is how long a call takes, by channel (none: no time); `at_once`: it is killed in the end.
+        """
+        arguments = ["dramatiq", program, "-p", "1", "-t", str(threads)]
+        told = {"BENCHMARK_CALLS": str(calls), "BENCHMARK_SECONDS": json.dumps(dict(seconds or {}))}
+        start = self._stage.killed if at_once else self._stage.running
+        with start(*arguments, **self.environment, **told) as launch:
             yield launch
+
+    def fill(self, door: int, count: int, lanes: Sequence[Lane] = Lane.all()) -> None:
+        """Have `count` notifications (whole batches of them) accepted for these lanes, and published."""
+        before = self.ready_messages()
+        batches = count // BATCH
+        found = self._stage.ask(
+            "benchmarks.load_client",
+            "--path=/v1/notifications/batch",
+            f"--port={door}",
+            "--connections=2",
+            f"--count={batches}",
+            f"--batch={BATCH}",
+            f"--seed={SEED}",
+            f"--key={self.key}",
+            f"--lanes={','.join(lane.name for lane in lanes)}",
+        )
+        same("refusals", found["refusals"], {})
+        same("answers of 202", found["answers"], {"202": batches})
+        self.wait_published()
+        same("messages in the lanes", self.ready_messages(), before + batches * BATCH)
+
+    def lanes_of(self, found: Iterable[str]) -> dict[str, str]:
+        """The lane of each notification."""
+        rows = self.query("SELECT id, channel, priority FROM notifications")
+        lanes = {notification_id(UUID(str(row[0]))): f"{row[1]}.{row[2]}" for row in rows}
+        return {name: lanes[name] for name in found}
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a statement over the database."""

@@ -21,6 +21,8 @@ class Sizes:
     #: Messages of one drain of a peer's: they drain faster, and a drain should last for seconds.
     peer_drain: int
     threads: tuple[int, ...]
+    #: L6: the count with which the worker also runs on a plain heap; one of `threads`.
+    heap_threads: int = 16
     #: P10: messages sent one by one.
     idle: int
     connections: int = 64
@@ -30,6 +32,14 @@ class Sizes:
     left_out: frozenset[str] = frozenset()
     #: Seconds between two messages of an idle system, from the least to the most.
     idle_pause: tuple[float, float] = (0.02, 0.06)
+    #: P6, P7: messages of low priority that are queued, urgent ones of a round, and rounds of each peer.
+    flood: int = 100_000
+    urgent: int = 300
+    peer_floods: int = 2
+    #: Seconds between two urgent ones: ten a second on the average.
+    urgent_pause: tuple[float, float] = (0.05, 0.15)
+    #: P8, L1 to L4: seconds that are counted, once a worker is under way.
+    span: float = 10.0
 
 
 FULL = Sizes(
@@ -56,5 +66,9 @@ QUICK = Sizes(
     threads=(16,),
     idle=80,
     idle_pause=(0.01, 0.03),
-    left_out=frozenset({"P5"}),
+    left_out=frozenset({"P5", "P6", "P7", "P8", "L1", "L2", "L3", "L4"}),
+    flood=9_000,
+    urgent=100,
+    peer_floods=1,
+    span=8.0,
 )

@@ -1,4 +1,4 @@
-"""The figures to reach, as the design names them."""
+"""The figures to reach: P1 to P10 as the design names them, L1 to L6 of the lanes."""
 
 from benchmarks.figures import Target
 
@@ -39,6 +39,60 @@ _TARGETS = (
         ratio=2.5,
     ),
     Target(
+        id="P6 calm",
+        work="high SMS' wait after its 202 beside a flood of low e-mails of 200 ms, p99, 8 threads",
+        against="its own with nothing else to do",
+        unit="ms",
+        ratio=3.0,
+        at_most=True,
+    ),
+    Target(
+        id="P6 dramatiq",
+        work="the same",
+        against="Dramatiq with actor priorities beside the same flood",
+        unit="ms",
+        ratio=1.0,
+        at_most=True,
+    ),
+    Target(
+        id="P6 celery",
+        work="the same",
+        against="Celery with a queue for each beside the same flood",
+        unit="ms",
+        ratio=1.0,
+        at_most=True,
+    ),
+    Target(
+        id="P7 dramatiq",
+        work="the same with low's provider hung for 30 s a call",
+        against="Dramatiq with actor priorities, low hung as long",
+        unit="ms",
+        ratio=0.01,
+        at_most=True,
+    ),
+    Target(
+        id="P7 celery",
+        work="the same with low's provider hung for 30 s a call",
+        against="Celery with a queue for each, low hung as long",
+        unit="ms",
+        ratio=0.01,
+        at_most=True,
+    ),
+    Target(
+        id="P8 whole",
+        work="one busy lane of 20 ms sends, 32 threads, claims and records included",
+        against="32 threads / 20 ms",
+        unit="/s",
+        ratio=0.95,
+    ),
+    Target(
+        id="P8 lanes",
+        work="one busy lane of 20 ms, 32 threads, the scheduler in a plain Dramatiq application",
+        against="32 threads / 20 ms",
+        unit="/s",
+        ratio=0.95,
+    ),
+    Target(
         id="P10 p50",
         work="accept to provider called, idle, median",
         against="Dramatiq send to actor called, median",
@@ -53,6 +107,65 @@ _TARGETS = (
         unit="ms",
         ratio=2.0,
         at_most=True,
+    ),
+    Target(
+        id="L1",
+        work="SMS and push, all nine lanes flooded with 50 ms calls, 8 threads, e-mail hung for 30 s a call",
+        against="the same with e-mail well",
+        unit="/s",
+        ratio=0.7,
+    ),
+    Target(
+        id="L2",
+        work="the lane farthest from its weight's share, nine flooded with 200 ms calls, 32 threads",
+        against="exactly its share (1)",
+        unit="",
+        ratio=1.05,
+        at_most=True,
+    ),
+    Target(
+        id="L3",
+        work="everything sent as high over three channels, 50 ms calls, 8 threads",
+        against="one lane on Dramatiq's heap, without the scheduler",
+        unit="/s",
+        ratio=0.95,
+    ),
+    Target(
+        id="L4 soon",
+        work="the ninth lane two ticks after eight fell idle, 200 ms calls, 32 threads",
+        against="32 threads / 200 ms less all reserves and room (18 threads of 32)",
+        unit="/s",
+        ratio=0.98,
+    ),
+    Target(
+        id="L4 later",
+        work="the ninth lane 15 s after eight fell idle",
+        against="32 threads / 200 ms",
+        unit="/s",
+        ratio=0.95,
+    ),
+    Target(
+        id="L5 nine",
+        work="a pick among 9 lanes",
+        against="10 us",
+        unit="us",
+        ratio=1.0,
+        at_most=True,
+    ),
+    Target(
+        id="L5 sixty",
+        work="a pick among 60 lanes",
+        against="40 us",
+        unit="us",
+        ratio=1.0,
+        at_most=True,
+    ),
+    Target(
+        id="L6",
+        work="worker drain, nine lanes, 16 threads",
+        against="the same worker on Dramatiq's heap, without the scheduler",
+        unit="/s",
+        ratio=0.95,
     ),
 )
 TARGETS = {target.id: target for target in _TARGETS}

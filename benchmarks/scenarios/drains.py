@@ -1,10 +1,12 @@
-"""P4 and P5: one worker process empties nine loaded lanes, beside Dramatiq and Celery that do nothing."""
+"""P4, P5 and L6: one worker process empties nine loaded lanes.
+
+Beside it Dramatiq and Celery that do nothing, and the same worker on Dramatiq's heap, without the scheduler.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import calls
-from benchmarks.bodies import SEED
 from benchmarks.checks import same
 from benchmarks.figures import Finding, Pairs, best_of
 from benchmarks.peers.celery_stock import CeleryStock
@@ -15,8 +17,7 @@ from benchmarks.stage import Stage
 from benchmarks.targets import TARGETS
 from tests.nodes.waiting import wait_until
 
-IDS = ("P4", "P5")
-_BATCH = 900
+IDS = ("P4", "P5", "L6")
 _DRAIN_SECONDS = 300.0
 _PREFORK = 2
 #: By the database's clock: from the first claim to the last outcome stored.
@@ -31,6 +32,7 @@ class _Rounds:
     """By thread count, a dict for each round."""
 
     ours: Samples = field(default_factory=list)
+    heap: list[float] = field(default_factory=list)
     dramatiq: Samples = field(default_factory=list)
     celery: list[dict[str, float]] = field(default_factory=list)
 
@@ -48,9 +50,13 @@ def run(stage: Stage, sizes: Sizes, wanted: frozenset[str]) -> list[Finding]:
                 found.ours[-1][threads] = _ours(stage, service, door, sizes.drain, threads)
                 if "P4" in wanted:
                     found.dramatiq[-1][threads] = dramatiq.drain(sizes.peer_drain, threads)
+            if "L6" in wanted:
+                found.heap.append(
+                    _ours(stage, service, door, sizes.drain, sizes.heap_threads, "benchmarks.heap_worker")
+                )
             if "P5" in wanted:
                 found.celery.append(_celery(celery, sizes))
-    return _findings(found, wanted)
+    return _findings(found, wanted, sizes.heap_threads)
 
 
 def _celery(celery: CeleryStock, sizes: Sizes) -> dict[str, float]:
@@ -61,7 +67,7 @@ def _celery(celery: CeleryStock, sizes: Sizes) -> dict[str, float]:
     return by_threads | {"prefork": celery.drain(sizes.peer_drain // 2, "prefork", _PREFORK)}
 
 
-def _findings(found: _Rounds, wanted: frozenset[str]) -> list[Finding]:
+def _findings(found: _Rounds, wanted: frozenset[str], heap_threads: int) -> list[Finding]:
     ours = best_of(found.ours)
     findings = []
     if "P4" in wanted:
@@ -72,38 +78,30 @@ def _findings(found: _Rounds, wanted: frozenset[str]) -> list[Finding]:
         more = {"ours_by_threads": found.ours, "peer_by_pool": found.celery}
         pairs = Pairs(ours, best_of(found.celery))
         findings.append(Finding(target=TARGETS["P5"], pairs=pairs, extra=more))
+    if "L6" in wanted:
+        same_threads = tuple(samples[heap_threads] for samples in found.ours)
+        findings.append(Finding(target=TARGETS["L6"], pairs=Pairs(same_threads, tuple(found.heap))))
     return findings
 
 
-def _ours(stage: Stage, service: Service, door: int, count: int, threads: int) -> float:
+def _ours(
+    stage: Stage,
+    service: Service,
+    door: int,
+    count: int,
+    threads: int,
+    program: str = "benchmarks.worker",
+) -> float:
     """Notifications a second that one worker process sends, records and acks."""
     service.reset()
-    _fill(stage, service, door, count)
+    service.fill(door, count)
     ledger = stage.folder / "drains.calls"
     ledger.unlink(missing_ok=True)
-    with service.working(threads, ledger):
+    with service.working(threads, ledger, program=program):
         wait_until(lambda: calls.count(ledger) >= count, _DRAIN_SECONDS, "the worker's drain")
         wait_until(lambda: service.number(_SENT) == count, 30, "the last outcomes to be stored")
     _check(service, ledger, count)
     return count / (service.number(_SPAN) / 1e6)
-
-
-def _fill(stage: Stage, service: Service, door: int, count: int) -> None:
-    batches = count // _BATCH
-    found = stage.ask(
-        "benchmarks.load_client",
-        "--path=/v1/notifications/batch",
-        f"--port={door}",
-        "--connections=2",
-        f"--count={batches}",
-        f"--batch={_BATCH}",
-        f"--seed={SEED}",
-        f"--key={service.key}",
-    )
-    same("refusals", found["refusals"], {})
-    same("answers of 202", found["answers"], {"202": batches})
-    service.wait_published()
-    same("messages in the lanes", service.ready_messages(), count)
 
 
 def _check(service: Service, ledger: Path, count: int) -> None:
