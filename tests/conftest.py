@@ -34,6 +34,7 @@ class SaidAtOnce:
         if report.failed and self._terminal is not None:
             reason = getattr(getattr(report.longrepr, "reprcrash", None), "message", str(report.longrepr))
             self._terminal.write_line(f"{report.nodeid}: {reason[:1000]}", red=True)
+            self._terminal.flush()
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -67,7 +67,8 @@ class Load(threading.Thread):
         #: Answers that no promise allows: what they were.
         self.wrong: list[str] = []
         self.slowest = 0.0
-        self.slowest_refusal = 0.0
+        #: Seconds that each refusal took.
+        self.refused: list[float] = []
         #: Seconds by which this client itself came late at the most: what a crowded machine adds to a time.
         self.lag = 0.0
         #: When each 202 was heard, by the monotonic clock.
@@ -164,7 +165,7 @@ class Load(threading.Thread):
         self.answers[answer.status] += 1
         if answer.status == 202:
             return str(found["id"])
-        self.slowest_refusal = max(self.slowest_refusal, took)
+        self.refused.append(took)
         self.refusals[str(found.get("code"))] += 1
         again = answer.headers.get("Retry-After", "")
         if answer.status not in {409, 503} or (answer.status == 503 and not again.isdigit()):

