@@ -34,7 +34,7 @@ class Sizes:
     idle_pause: tuple[float, float] = (0.02, 0.06)
     #: P6, P7: messages of low priority that are queued, urgent ones of a round, and rounds of each peer.
     flood: int = 100_000
-    urgent: int = 300
+    urgent: int = 200
     peer_floods: int = 2
     #: Seconds between two urgent ones: ten a second on the average.
     urgent_pause: tuple[float, float] = (0.05, 0.15)
@@ -49,8 +49,8 @@ FULL = Sizes(
     bare_accepts=60_000,
     sends=3_000,
     batches=40,
-    drain=9_000,
-    peer_drain=27_000,
+    drain=5_400,
+    peer_drain=14_400,
     threads=(8, 16, 32),
     idle=400,
 )

@@ -43,11 +43,11 @@ class _Ours:
         ledger.write_bytes(b"")
         seconds = {"email": low_seconds or 0.0}
         with self.service.working(self.sizes.idle_threads, ledger, seconds=seconds, at_once=True):
-            if low_seconds:
-                some = self.sizes.idle_threads // 2
-                wait_until(lambda: calls.count(ledger) >= some, 60, "the flood")
-            else:
-                self._paced(self.sizes.urgent // 10)
+            # Until the worker is under way: with its flood, or with some urgent ones to begin with.
+            some = self.sizes.idle_threads // 2
+            if not low_seconds:
+                self._paced(some)
+            wait_until(lambda: calls.count(ledger) >= some, 60, "the worker's first calls")
             sent = self._paced(self.sizes.urgent)
             names = {name for name, _, _ in sent}
             wait_until(lambda: names <= set(calls.read(ledger)), 120, "the last urgent call")
