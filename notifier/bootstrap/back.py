@@ -23,6 +23,7 @@ from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
 from notifier.delivery.pauses import Pauses
 from notifier.delivery.recorder import Recorder
+from notifier.domain.answer_rules import AnswerRules
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.retries import BY_REASON, RetryPolicy, Schedule
 from notifier.providers.base import Account
@@ -56,14 +57,14 @@ class Back:
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
-    """The waits by priority that Settings name."""
+    """The waits by priority, and the rules for single reasons, that Settings name."""
     return RetryPolicy(
         by_priority={
             Priority.HIGH: Schedule(settings.retry_high_base_seconds, settings.retry_high_cap_seconds),
             Priority.MEDIUM: Schedule(settings.retry_medium_base_seconds, settings.retry_medium_cap_seconds),
             Priority.LOW: Schedule(settings.retry_low_base_seconds, settings.retry_low_cap_seconds),
         },
-        by_reason=BY_REASON,
+        by_reason={**BY_REASON, **dict(settings.retry_rules or ())},
         max_resends=settings.uncertain_resends,
     )
 
@@ -170,6 +171,7 @@ def _delivery_config(settings: Settings) -> DeliveryConfig:
         send_margin=settings.send_margin_seconds,
         poison_claims=settings.poison_claims,
         crash_wait=settings.retry_medium_base_seconds,
+        answers=AnswerRules(dict(settings.answer_rules or ())),
     )
 
 

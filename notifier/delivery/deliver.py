@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,6 +16,7 @@ import structlog
 from notifier.delivery import endings
 from notifier.delivery.claims import ClaimDesk, new_claim_id
 from notifier.delivery.recorder import Owed, Recorder
+from notifier.domain.answer_rules import AnswerRules
 from notifier.domain.errors import RenderError
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
@@ -36,13 +37,17 @@ log = structlog.get_logger("notifier.delivery")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryConfig:
-    """Times in seconds. A send starts only while its timeout and `send_margin` of the lease are left."""
+    """Times in seconds. A send starts only while its timeout and `send_margin` of the lease are left.
+
+    `answers` judges what providers say where the operator knows better.
+    """
 
     lease: float = 60.0
     send_margin: float = 10.0
     poison_claims: int = 3
     crash_wait: float = 10.0
     storage_wait: float = 0.5
+    answers: AnswerRules = field(default_factory=AnswerRules)
 
 
 class Deliverer:
@@ -150,6 +155,7 @@ class Deliverer:
             log.info("claim_given_back", notification=str(claimed.id), lane=claimed.lane.name)
             return endings.given_back(claimed, self._database_time(claimed, asked_at))
         outcome = self._call(claimed, account, asked_at)
+        outcome = self._config.answers.judge(account.channel, outcome)
         return self._ended(claimed, account.name, outcome, asked_at, began)
 
     def _call(self, claimed: Claimed, account: Account, asked_at: float) -> Outcome:

@@ -8,6 +8,7 @@ never undercut. The notification's expiry is the only general end; a reason's ro
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Self
 
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.lifecycle import Reason
@@ -53,6 +54,29 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleKey:
+    """What a rule is for: a reason, of one channel and one priority or of all (None)."""
+
+    reason: Reason
+    channel: Channel | None = None
+    priority: Priority | None = None
+
+    def __str__(self) -> str:
+        """As Settings name it: ``email.high.throttled``."""
+        return ".".join(str(part) for part in (self.channel, self.priority, self.reason) if part is not None)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The key of ``[channel.][priority.]reason``; raises `ValueError` for anything else."""
+        *before, reason = text.split(".")
+        channel = Channel(before.pop(0)) if before and before[0] in set(Channel) else None
+        priority = Priority(before.pop(0)) if before else None
+        if before or Reason(reason) not in TRANSIENT:
+            raise ValueError(text)
+        return cls(Reason(reason), channel, priority)
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Try again in so many seconds."""
 
@@ -73,19 +97,27 @@ Decision = Wait | GiveUp
 class RetryPolicy:
     """What follows an attempt that did not succeed.
 
-    A row of `by_reason` goes before `by_priority`, one for the channel, ``(channel, reason)``, before one
-    for the reason alone; such a row's `base` and `cap` hold for every priority.
+    A row of `by_reason` goes before `by_priority`, and the one that says most goes before the others: for the
+    lane, for the channel, for the priority, for the reason alone. What a row does not name it holds for all of.
     `max_resends` bounds how often what may have been sent is sent again.
     """
 
     by_priority: Mapping[Priority, Schedule]
-    by_reason: Mapping[Reason | tuple[Channel, Reason], Schedule] = field(default_factory=dict)
+    by_reason: Mapping[RuleKey, Schedule] = field(default_factory=dict)
     max_resends: int = 2
 
     def schedule(self, channel: Channel, priority: Priority, reason: Reason) -> Schedule:
         """The row that holds for such an ending."""
-        row = self.by_reason.get((channel, reason)) or self.by_reason.get(reason)
-        return row or self.by_priority[priority]
+        for key in (
+            RuleKey(reason, channel, priority),
+            RuleKey(reason, channel),
+            RuleKey(reason, priority=priority),
+            RuleKey(reason),
+        ):
+            row = self.by_reason.get(key)
+            if row is not None:
+                return row
+        return self.by_priority[priority]
 
     def decide(
         self,
@@ -117,8 +149,8 @@ class RetryPolicy:
 
 #: Wrong credentials are mended by a person, and the attempt's number does not grow with them: each
 #: priority waits as long, so that nobody knocks every second at a door that stays shut.
-BY_REASON: Mapping[Reason | tuple[Channel, Reason], Schedule] = MappingProxyType(
-    {Reason.AUTH_FAILED: Schedule(base=60, cap=60)}
+BY_REASON: Mapping[RuleKey, Schedule] = MappingProxyType(
+    {RuleKey(Reason.AUTH_FAILED): Schedule(base=60, cap=60)}
 )
 
 DEFAULT_POLICY = RetryPolicy(

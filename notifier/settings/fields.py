@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
 
 from notifier.domain.lanes import Lane, Priority
+from notifier.settings.rules import Answers, Retries, answer_rules, retry_rules
 from notifier.settings.urls import is_smtp, leads_away
 from notifier.settings.values import (
     Rule,
@@ -175,6 +176,13 @@ class Settings:
     retry_low_base_seconds: float = setting(60.0, seconds(0.01, 86_400))
     #: The longest wait of low in seconds: 1 hour.
     retry_low_cap_seconds: float = setting(3600.0, seconds(0.01, 604_800))
+    #: Waits for single reasons in place of those by priority, base:cap[:tries] in seconds: throttled=30:600, for one
+    #: channel, priority or lane email.provider_timeout=5:60 high.throttled=1:30 sms.low.throttled=60:3600:10. The rule
+    #: that says most holds. Tries end a notification as retries_exhausted; without them only its expiry does.
+    retry_rules: Retries | None = setting(None, retry_rules())
+    #: What a provider's code means, where that is not what the provider's table says: email:550 5.7.1=retry,
+    #: sms:30007=permanent; a first word stands for all codes that begin with it.
+    answer_rules: Answers | None = setting(None, answer_rules())
     #: Claims in a row that end without any outcome before a notification fails as poison.
     poison_claims: int = setting(3, whole(1, 100))
     #: Times a notification whose outcome is unknown is sent again; then it fails as uncertain.

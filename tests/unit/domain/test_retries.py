@@ -13,6 +13,7 @@ from notifier.domain.retries import (
     TRANSIENT,
     GiveUp,
     RetryPolicy,
+    RuleKey,
     Schedule,
     Wait,
     spends_attempt,
@@ -93,8 +94,8 @@ def test_a_reasons_row_goes_first_and_alone_caps_tries():
     policy = RetryPolicy(
         by_priority=DEFAULT_POLICY.by_priority,
         by_reason={
-            Reason.PROVIDER_TIMEOUT: Schedule(5, 5),
-            (Channel.EMAIL, Reason.PROVIDER_UNAVAILABLE): Schedule(2, 2, max_tries=3),
+            RuleKey(Reason.PROVIDER_TIMEOUT): Schedule(5, 5),
+            RuleKey(Reason.PROVIDER_UNAVAILABLE, Channel.EMAIL): Schedule(2, 2, max_tries=3),
         },
     )
     assert decide(Reason.PROVIDER_TIMEOUT, 9, policy=policy).seconds == pytest.approx(5)
@@ -104,6 +105,54 @@ def test_a_reasons_row_goes_first_and_alone_caps_tries():
         Channel.SMS, Priority.HIGH, Reason.PROVIDER_UNAVAILABLE, 3, jitter=0, seconds_left=EVER
     )
     assert isinstance(other, Wait)
+
+
+@pytest.mark.parametrize(
+    ("lane", "wait"),
+    [
+        ((Channel.EMAIL, Priority.HIGH), 1),
+        ((Channel.EMAIL, Priority.LOW), 2),
+        ((Channel.SMS, Priority.HIGH), 3),
+        ((Channel.SMS, Priority.LOW), 4),
+    ],
+)
+def test_the_rule_that_says_most_holds(lane, wait):
+    """For the lane, for its channel, for its priority, for the reason alone."""
+    throttled = Reason.THROTTLED
+    keys = [
+        RuleKey(throttled, Channel.EMAIL, Priority.HIGH),
+        RuleKey(throttled, Channel.EMAIL),
+        RuleKey(throttled, priority=Priority.HIGH),
+        RuleKey(throttled),
+    ]
+    rows = {key: Schedule(seconds, seconds) for seconds, key in enumerate(keys, 1)}
+    policy = RetryPolicy(by_priority=DEFAULT_POLICY.by_priority, by_reason=rows)
+    decision = policy.decide(*lane, throttled, 1, jitter=ALMOST_ONE, seconds_left=EVER)
+    assert decision.seconds == pytest.approx(wait)
+
+
+@pytest.mark.parametrize("reason", sorted(TRANSIENT))
+@pytest.mark.parametrize("before", ["", "email.", "high.", "sms.low."])
+def test_a_rules_key_is_read_as_it_is_written(before, reason):
+    assert str(RuleKey.parse(before + reason)) == before + reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "throttle",
+        "email",
+        "invalid_recipient",
+        "high.email.throttled",
+        "fax.throttled",
+        "email.high.low.throttled",
+    ],
+)
+def test_a_rule_for_nothing_is_refused(text):
+    """A permanent reason is never tried again, so no rule may say how."""
+    with pytest.raises(ValueError):
+        RuleKey.parse(text)
 
 
 @pytest.mark.parametrize(("base", "cap", "tries"), [(0, 1, None), (-1, 1, None), (2, 1, None), (1, 2, 0)])
