@@ -142,6 +142,8 @@ class Deliverer:
     def _send(self, claimed: Claimed, proxy: Proxy, asked_at: float) -> Record:
         if claimed.expired:
             return endings.expired(claimed)
+        if claimed.suppressed is not None:
+            return endings.suppressed(claimed)
         granted = proxy.grant.provider if proxy.grant else None
         name = self._router.choose(claimed.lane.channel, claimed.provider, granted)
         account = self._accounts[claimed.lane.channel].get(name) if name else None
@@ -155,7 +157,6 @@ class Deliverer:
             log.info("claim_given_back", notification=str(claimed.id), lane=claimed.lane.name)
             return endings.given_back(claimed, self._database_time(claimed, asked_at))
         outcome = self._call(claimed, account, asked_at)
-        outcome = self._config.answers.judge(account.channel, outcome)
         return self._ended(claimed, account.name, outcome, asked_at, began)
 
     def _call(self, claimed: Claimed, account: Account, asked_at: float) -> Outcome:
@@ -205,6 +206,8 @@ class Deliverer:
             duration_ms=int((self._clock() - began) * 1000),
         )
         try:
+            judged = self._config.answers.judge(claimed.lane.channel, outcome)
+            ended = replace(ended, outcome=judged)
             record = endings.record_of(ended, self._policy, jitter=self._dice())
         except Exception as error:  # noqa: BLE001 - an answer we can't read is no answer
             # Never a crash that counts as "nothing was sent": that would send again, unmarked.

@@ -1,6 +1,6 @@
 """From an outcome to the record of it: pure, with the policy, the dice and the database's time handed in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -126,6 +126,11 @@ def expired(claimed: Claimed) -> Record:
         status=Status.EXPIRED,
         reason=str(Reason.EXPIRED),
     )
+
+
+def suppressed(claimed: Claimed) -> Record:
+    """Its recipient was suppressed by the time it was claimed: no call is made and no attempt spent."""
+    return replace(expired(claimed), status=Status.SUPPRESSED, reason=str(Reason.SUPPRESSED))
 
 
 def given_back(claimed: Claimed, now: datetime) -> Record:

@@ -77,12 +77,12 @@ _GREYLIST = re.compile(r"gr[ae]y-?list", re.IGNORECASE)
 _CONFIG_CODES = frozenset({530, 534, 535, 538})
 #: 551 user not local; 521 and 556 a host or domain that takes no mail at all.
 _INVALID_CODES = frozenset({521, 551, 556})
-#: Bad mailbox, host, syntax; moved; null MX.
-_INVALID_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+#: Bad mailbox, host, syntax; moved; null MX; a mailbox that is disabled.
+_INVALID_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 #: The registry's X.1.7 and X.1.8 speak of the sender's address.
 _BAD_SENDER = frozenset({"5.1.7", "5.1.8"})
-#: Disabled; full (suppressed by feedback only after three in seven days: its code stays in the answer).
-_UNREACHABLE = frozenset({"5.2.1", "5.2.2"})
+#: Full: suppressed only by the third within seven days.
+_UNREACHABLE = frozenset({"5.2.2"})
 _TOO_LARGE = frozenset({"5.2.3", "5.3.4"})
 
 

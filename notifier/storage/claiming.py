@@ -33,6 +33,7 @@ from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import OnUncertain, Status
 from notifier.storage.groups import Group
 from notifier.storage.locking import locked_rows
+from notifier.storage.suppressions import reason_of_row
 from notifier.storage.tables import notifications, workers
 from notifier.storage.types import Id, db_now, db_now_plus
 
@@ -73,6 +74,8 @@ class Claimed:
     has_former: bool
     request_id: str | None
     traceparent: str | None
+    #: Why its recipient is suppressed, None while it is not.
+    suppressed: str | None = None
 
     @property
     def expired(self) -> bool:
@@ -98,6 +101,7 @@ _RETURNED = (
     _table.claimed_at, _table.expires_at, _table.queued_at, _table.recipient, _table.content,
     _table.options, _table.provider, _table.units, _table.on_uncertain, _table.claims_unended,
     _table.uncertain_count, _has_former, _table.request_id, _table.traceparent,
+    reason_of_row().label("suppressed"),
 )  # fmt: skip
 
 
@@ -179,6 +183,7 @@ def _claimed(row: Any) -> Claimed:
         has_former=bool(row.has_former),
         request_id=row.request_id,
         traceparent=row.traceparent,
+        suppressed=row.suppressed,
     )
 
 

@@ -28,6 +28,7 @@ from notifier.storage import attempts as kept_attempts
 from notifier.storage.dead_letters import bury
 from notifier.storage.groups import Group
 from notifier.storage.locking import locked_rows
+from notifier.storage.suppressions import SUPPRESSING, suppress
 from notifier.storage.tables import attempts, notifications
 from notifier.storage.types import Id, Json, UtcTime, db_now
 
@@ -108,6 +109,9 @@ def _bury(connection: Connection, records: Sequence[Record]) -> None:
     ended = _to_bury(records)
     if ended:
         bury(connection, ended)
+    condemned = [record.id for record in records if record.reason in SUPPRESSING]
+    if condemned:
+        suppress(connection, condemned)
 
 
 def _to_bury(records: Sequence[Record]) -> list[UUID]:

@@ -231,3 +231,16 @@ lane_controls = Table(
     Column("by", Name),
     Column("at", UtcTime, nullable=False),
 )
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("tenant", Name, primary_key=True),
+    Column("channel", Name, primary_key=True),
+    Column("recipient_hash", Hash, primary_key=True),
+    Column("reason", Name, nullable=False),
+    # Who said so: "provider", by its answer to the notification.
+    Column("source", Name, nullable=False),
+    Column("notification_id", Id),
+    Column("created_at", UtcTime, nullable=False),
+)

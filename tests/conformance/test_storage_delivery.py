@@ -16,6 +16,7 @@ from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
 from notifier.delivery.recorder import Owed, Recorder
 from notifier.delivery.takeovers import Limits
+from notifier.domain.answer_rules import AnswerClass, AnswerCode, AnswerRules
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import OnUncertain, Reason
 from notifier.domain.notification import Content
@@ -437,6 +438,32 @@ def test_what_expired_before_its_claim_is_not_sent(engine):
     provider = Recording(Accepted())
     acks, stored = attempt(engine, provider, made)
     assert (stored.status, stored.attempt, acks, provider.given) == ("expired", 0, [True], [])
+
+
+def test_who_can_not_be_reached_is_never_asked_again(engine):
+    """One refusal for the recipient's sake, and what was accepted before and after it makes no call."""
+    condemned = Recording(Refused(Reason.INVALID_RECIPIENT, Answer("550 5.1.1", "no such user")))
+    before, first = keep_one(engine), keep_one(engine)
+    attempt(engine, condemned, first)
+    well = Recording(Accepted("r"))
+    for made in (before, keep_one(engine)):
+        attempt(engine, well, made)
+        found = row(engine, made)
+        assert (found.status, found.reason, found.attempt) == ("suppressed", "suppressed", 0)
+    assert len(condemned.given) == 1
+    assert well.given == []
+
+
+def test_a_code_means_what_the_operator_says(engine):
+    """A refusal for good becomes a wait, with the answer kept; nobody is suppressed for it."""
+    rules = AnswerRules({AnswerCode.parse("email:550"): AnswerClass.RETRY})
+    provider = Recording(Refused(Reason.INVALID_RECIPIENT, Answer("550 5.1.1", "greylisted, really")))
+    made = keep_one(engine)
+    attempt(engine, provider, made, config=DeliveryConfig(answers=rules))
+    found = row(engine, made)
+    assert (found.status, found.reason) == ("queued", "provider_unavailable")
+    assert found.last_attempt["code"] == "550 5.1.1"
+    assert claim_one(engine, keep_one(engine)).suppressed is None
 
 
 def test_a_claim_whose_lease_is_too_short_for_a_send_is_given_back_due_at_once(engine):

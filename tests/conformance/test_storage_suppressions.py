@@ -1,0 +1,93 @@
+"""A recipient that can't be reached is not tried again: the answer that said so suppresses, the claim looks."""
+
+import pytest
+from sqlalchemy import select, update
+
+from notifier.domain.lanes import Channel, Lane, Priority
+from notifier.domain.lifecycle import Reason, Status
+from notifier.domain.recipients import EmailAddress
+from notifier.storage import recording
+from notifier.storage.engine import reading, writing
+from notifier.storage.tables import notifications, suppressions
+from notifier.storage.types import db_now_plus
+from tests.conformance.storage_kit import EMAIL_HIGH, EMAIL_LOW, TENANT, claim_one, ending, keep_one
+
+ADA, BOB = EmailAddress("ada@example.com"), EmailAddress("bob@example.com")
+
+
+def fail(engine, reason, recipient=ADA, **given):
+    """One that ends for this reason."""
+    one = claim_one(engine, keep_one(engine, EMAIL_HIGH, recipient=recipient, **given))
+    with writing(engine) as connection:
+        assert recording.record(connection, [ending(one, Status.FAILED, reason=str(reason))]) == []
+    return one.id
+
+
+def suppressed(engine, recipient=ADA, lane=EMAIL_LOW, **given):
+    """What a claim of another one for the recipient says."""
+    return claim_one(engine, keep_one(engine, lane, recipient=recipient, **given), lane).suppressed
+
+
+def rows(engine):
+    with reading(engine) as connection:
+        return connection.execute(select(suppressions)).all()
+
+
+@pytest.mark.parametrize("reason", [Reason.INVALID_RECIPIENT, Reason.RECIPIENT_OPTED_OUT])
+def test_one_such_answer_suppresses_the_recipient_in_all_lanes_of_the_channel(engine, reason):
+    assert suppressed(engine) is None
+    failed = fail(engine, reason)
+    assert suppressed(engine) == reason
+    assert suppressed(engine, EmailAddress("ADA@example.com")) == reason, "one mailbox however it is written"
+    (row,) = rows(engine)
+    assert (row.tenant, row.channel, row.reason, row.source) == (TENANT, "email", reason, "provider")
+    assert row.notification_id == failed
+
+
+def test_what_was_accepted_before_is_not_sent_either(engine):
+    waiting = keep_one(engine, EMAIL_LOW, recipient=ADA)
+    fail(engine, Reason.INVALID_RECIPIENT)
+    assert claim_one(engine, waiting, EMAIL_LOW).suppressed == Reason.INVALID_RECIPIENT
+
+
+def test_others_are_sent_to(engine):
+    """Another address, another tenant's same address, and another channel."""
+    fail(engine, Reason.INVALID_RECIPIENT)
+    assert suppressed(engine, BOB) is None
+    assert suppressed(engine, ADA, tenant="other") is None
+    sms = Lane(Channel.SMS, Priority.LOW)
+    assert claim_one(engine, keep_one(engine, sms), sms).suppressed is None
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.PROVIDER_REJECTED, Reason.CONTENT_REJECTED, Reason.UNCERTAIN, Reason.RETRIES_EXHAUSTED]
+)
+def test_a_failure_that_is_not_the_recipients_suppresses_nobody(engine, reason):
+    for _ in range(4):
+        fail(engine, reason)
+    assert rows(engine) == []
+
+
+def test_a_full_mailbox_suppresses_with_the_third_time_in_seven_days(engine):
+    long_ago = fail(engine, Reason.UNREACHABLE_RECIPIENT)
+    with writing(engine) as connection:
+        connection.execute(
+            update(notifications)
+            .where(notifications.c.id == long_ago)
+            .values(finished_at=db_now_plus(-8 * 86_400))
+        )
+    fail(engine, Reason.UNREACHABLE_RECIPIENT)
+    fail(engine, Reason.UNREACHABLE_RECIPIENT, BOB)
+    fail(engine, Reason.UNREACHABLE_RECIPIENT)
+    assert suppressed(engine) is None
+    fail(engine, Reason.UNREACHABLE_RECIPIENT)
+    assert suppressed(engine) == Reason.UNREACHABLE_RECIPIENT
+    assert suppressed(engine, BOB) is None
+
+
+def test_many_answers_for_one_recipient_in_one_group_suppress_once(engine):
+    ids = [claim_one(engine, keep_one(engine, recipient=ADA)) for _ in range(3)]
+    with writing(engine) as connection:
+        records = [ending(one, Status.FAILED, reason=str(Reason.INVALID_RECIPIENT)) for one in ids]
+        assert recording.record(connection, sorted(records, key=lambda one: one.id)) == []
+    assert len(rows(engine)) == 1
