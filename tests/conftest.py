@@ -27,14 +27,16 @@ class SaidAtOnce:
     """A run of an hour does not keep its failures to itself."""
 
     def __init__(self, config):
-        self._terminal = config.pluginmanager.getplugin("terminalreporter")
+        self._plugins = config.pluginmanager
 
     def pytest_runtest_logreport(self, report):
         """The reason of each failure, when it has failed."""
-        if report.failed and self._terminal is not None:
+        # Asked for now: it is not there yet when this is made.
+        terminal = self._plugins.getplugin("terminalreporter")
+        if report.failed and terminal is not None:
             reason = getattr(getattr(report.longrepr, "reprcrash", None), "message", str(report.longrepr))
-            self._terminal.write_line(f"{report.nodeid}: {reason[:1000]}", red=True)
-            self._terminal.flush()
+            terminal.write_line(f"{report.nodeid}: {reason[:1000]}", red=True)
+            terminal.flush()
 
 
 def pytest_terminal_summary(terminalreporter):
