@@ -53,10 +53,11 @@ def test_doors_and_workers_die(case, installation):
             held = open_at.setdefault((worker_point, threads), Counter())
             for _ in range(either(short=1, full=ROUNDS if threads == 1 else 3)):
                 storm.wait_for_load()
-                newcomers = Newcomers(installation.engine, "worker")
-                worker = installation.add_worker(threads=threads, NOTIFIER_CRASH_AT=worker_point)
                 door = a_doomed_door(installation, door_point)
                 it_dies(installation, door, door_point, salvoes)
+                # Looked at as soon as it is dead: with its lease its claims are another's.
+                newcomers = Newcomers(installation.engine, "worker")
+                worker = installation.add_worker(threads=threads, NOTIFIER_CRASH_AT=worker_point)
                 held.update(what_is_held(installation, worker, newcomers, worker_point))
                 storm.hit(faults=2, bound=may_be_repeated(worker_point, threads))
         storm.finish()
