@@ -244,3 +244,21 @@ suppressions = Table(
     Column("notification_id", Id),
     Column("created_at", UtcTime, nullable=False),
 )
+
+provider_states = Table(
+    "provider_states",
+    metadata,
+    Column("channel", Name, primary_key=True),
+    Column("name", Name, primary_key=True),
+    # The breaker; all null while it is closed, but for `openings`: so many in a row without a good probe.
+    Column("opened_at", UtcTime),
+    Column("why", Name),
+    Column("openings", Integer, nullable=False),
+    Column("open_until", UtcTime),
+    Column("probe_owner", Id),
+    Column("probe_until", UtcTime),
+    # An operator's word; the API key that said so, null for the command line.
+    Column("disabled", Boolean, nullable=False),
+    Column("disabled_by", Name),
+    Column("disabled_at", UtcTime),
+)
