@@ -10,9 +10,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 # Most tests wait for servers of their own, so more of them run than there are cores.
 JOBS   ?= 3
-# The longest files first, so that no core waits for them at the end. Storms have a command of their own.
-TESTS  ?= tests/stock tests/acceptance tests --ignore=tests/storms
-# Storms wait more than they work, so two go at once, the longest first.
+# The longest files first, so that no core waits for them at the end: storms in their short form, then all others.
+TESTS  ?= $(LONG) tests/storms tests/stock tests/acceptance tests
+# At full count storms wait more than they work, so two go at once.
 STORMS ?= 2
 LONG   := $(addprefix tests/storms/test_,$(addsuffix .py,crash_points provider relays database_network rabbitmq_cluster soak))
 ALL    := $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/storms/test_*.py))) tests/stock

@@ -4,8 +4,17 @@ import contextlib
 
 import pytest
 
+from tests.storms.kit import form
 from tests.storms.kit.case import Case
 from tests.storms.kit.installation import Installation
+
+
+def pytest_collection_modifyitems(config, items):
+    """The short form leaves out what is marked `full`: each fault has another case, or lasts too long."""
+    if not form.FULL:
+        left_out = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_connections_are_cut_in_mid_frame(case, installation, proxy):
         case("F8", "broker connections cut in mid frame", pace=PACE) as storm,
         provider(installation, 0.05, 0.15),
     ):
-        for _ in storm.repeats(short=3, full=10):
+        for _ in storm.repeats(short=2, full=10):
             with watched(storm, silence=SILENCE):
                 proxy.trickle(2_000)
                 storm.wait_for_load()
@@ -71,6 +71,7 @@ def test_connections_are_cut_in_mid_frame(case, installation, proxy):
                 installation.wait_whole()
 
 
+@pytest.mark.full
 def test_answers_end(case, installation, proxy):
     """The broker's half of each connection is closed; ours is open still."""
     with (
@@ -108,6 +109,7 @@ def test_the_network_swallows_all(case, installation, proxy):
             installation.wait_whole()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("slow", ["two seconds of latency", "a byte a second"])
 def test_the_network_is_slow(case, installation, proxy, slow):
     """What comes too late to count as a confirm is published again, and sent once."""

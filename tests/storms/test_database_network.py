@@ -125,6 +125,7 @@ def test_the_way_to_the_database_is_bad(case, roads):
     check_refusals(storm)
 
 
+@pytest.mark.full
 def test_the_way_to_the_provider_is_bad(case, roads):
     """F8. The doors go on; a call whose answer was lost may be repeated, marked, and nothing is lost."""
     with case("F8", "bad network to the provider", pace=PACE, settle=SETTLE) as storm:

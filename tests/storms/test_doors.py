@@ -66,6 +66,7 @@ def test_launchers_are_killed(case, installation):
             wait_for_all(installation)
 
 
+@pytest.mark.full
 def test_doors_are_frozen(case, installation):
     """A door that stands still for 5 s answers what it had taken; meanwhile the other door accepts."""
     with case("F12", "door frozen 5 s and thawed", pace=PACE) as storm:
@@ -96,6 +97,7 @@ def test_doors_are_restarted_in_turn(case, installation):
         assert set(storm.load.failures) <= {"ClientConnectorError"}, storm.load.failures
 
 
+@pytest.mark.full
 def test_everything_is_killed_at_once(case, installation):
     """-9 to doors, workers, relays and launchers together; started again, all of it is sent."""
     with case("F12", "everything kill -9 at once", pace=PACE) as storm:

@@ -28,13 +28,14 @@ def installation(tmp_path_factory):
 def test_it_is_killed_in_the_middle_of_commits(case, installation):
     """F29, F1. -9 at any moment: what was answered 202 is on disk, and the queue is made anew from it."""
     with case("F29", "notifier dev kill -9") as storm:
-        for _ in storm.repeats(short=3, full=30):
+        for _ in storm.repeats(short=2, full=30):
             storm.wait_for_load(storm.dice.randrange(10, 100))
             installation.kill_part(installation.dev)
             storm.hit(bound=BOUND)
             installation.again(installation.dev)
 
 
+@pytest.mark.full
 def test_it_is_restarted_in_order(case, installation):
     """F29, F3. SIGTERM under load: exit 0, nothing lost, nothing sent twice."""
     with case("F29", "notifier dev SIGTERM") as storm:
@@ -49,7 +50,7 @@ def test_it_dies_at_each_crash_point(case, installation):
     """F29, F21. All in one process: whichever step it dies in, the next start makes it good."""
     with case("F29", "notifier dev at each crash point") as storm:
         for _ in storm.repeats(short=1, full=3):
-            for point in storm.dice.sample(sorted(CRASH_POINTS), form.either(short=3, full=10)):
+            for point in storm.dice.sample(sorted(CRASH_POINTS), form.either(short=2, full=10)):
                 installation.kill_part(installation.dev)
                 installation.again(installation.dev, NOTIFIER_CRASH_AT=point)
                 wait_until(lambda: not installation.dev.running, form.patience(30), f"its death at {point}")
@@ -57,6 +58,7 @@ def test_it_dies_at_each_crash_point(case, installation):
                 installation.again(installation.dev)
 
 
+@pytest.mark.full
 def test_its_provider_is_away(case, installation):
     """F29, F18. Every answer a 451, then none: all is delivered once it is cured, and nothing twice."""
     with case("F29", "provider refuses for a while") as storm:

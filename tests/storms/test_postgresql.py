@@ -41,7 +41,7 @@ def test_postgresql_crashes(case, postgres):
     Every second time it stays away for longer than a lease and any time-out on the way to it.
     """
     with case("F13", "PostgreSQL crash") as storm:
-        for turn in storm.repeats(short=2, full=10):
+        for turn in storm.repeats(short=1, full=10):
             postgres.crash()
             storm.hit(bound=BOUND)
             if turn % 2:
@@ -74,7 +74,7 @@ def test_postgresql_is_gone(case, postgres, rabbitmq_node, broker_url):
 def test_sessions_are_ended(case, postgres):
     """F15. `pg_terminate_backend` of random sessions of ours: refusals at most, never a 500, nothing repeated."""
     with case("F15", "sessions ended") as storm:
-        for _ in storm.repeats(short=15, full=100):
+        for _ in storm.repeats(short=5, full=100):
             storm.hit(faults=end_sessions(postgres, storm.dice, 2))
             storm.wait_for_load(10)
     check_refusals(storm)

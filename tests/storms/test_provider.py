@@ -163,6 +163,7 @@ def test_a_provider_takes_and_says_nothing(case, installation):
     assert any(calls.values())
 
 
+@pytest.mark.full
 def test_uncertain_ones_are_held_on_request(case, installation):
     """F18 with `on_uncertain: "hold"`: none is sent again, and each whose answer never came waits for a person."""
 

@@ -59,7 +59,7 @@ def whole_cluster(cluster, installation, vhost):
 def test_a_leader_is_killed(case, cluster, vhost, whole_cluster):
     """F4. -9 to the node that leads a busy lane, back after 8 s: doors and lanes hardly notice."""
     with case("F4", "leader kill -9, back after 8 s", pace=PACE) as storm:
-        for _ in storm.repeats(short=2, full=10):
+        for _ in storm.repeats(short=1, full=10):
             victim = cluster.leader_of(storm.dice.choice(BUSY), vhost)
             with watched(storm, gap=START_GAP, silence=SILENCE):
                 cluster.kill(victim)
@@ -69,6 +69,7 @@ def test_a_leader_is_killed(case, cluster, vhost, whole_cluster):
                 whole_cluster()
 
 
+@pytest.mark.full
 def test_a_leader_is_frozen(case, cluster, vhost, whole_cluster):
     """F5. The node that leads a busy lane stands still while its connections stay open."""
     with case("F5", f"leader frozen {FROZEN} s", pace=PACE) as storm:
@@ -85,6 +86,7 @@ def test_a_leader_is_frozen(case, cluster, vhost, whole_cluster):
             assert still() <= FROZEN_GAP
 
 
+@pytest.mark.full
 def test_nodes_are_down(case, cluster, installation, whole_cluster):
     """F6. Without any node, or a majority, the doors say 202; on return all is sent in a minute."""
     for number, outages in OUTAGES.items():
@@ -116,7 +118,7 @@ def test_all_connections_are_cut(case, cluster, installation, whole_cluster):
         case("F7", "all connections closed by the broker", pace=PACE) as storm,
         provider(installation, 0.1, 0.25),
     ):
-        for _ in storm.repeats(short=3, full=20):
+        for _ in storm.repeats(short=1, full=20):
             with watched(storm, gap=START_GAP, silence=SILENCE):
                 cluster.close_all_connections("storm F7")
                 storm.hit()

@@ -77,7 +77,7 @@ def test_the_node_is_down(case, node, installation, vhost):
             installation.wait_whole()
 
 
-@pytest.mark.parametrize("kind", ["memory", "disk"])
+@pytest.mark.parametrize("kind", ["memory", pytest.param("disk", marks=pytest.mark.full)])
 def test_an_alarm_blocks_publishers(case, node, installation, kind):
     """F9. 202s continue, what is queued is sent, no copies pile up; when it is over all goes on."""
     with case("F9", f"{kind} alarm", pace=PACE) as storm:

@@ -45,6 +45,7 @@ class Due:
         return email(number) | {"send_at": due.isoformat()}
 
 
+@pytest.mark.full
 def test_relays_are_killed_one_by_one(case, installation):
     """F12. The launcher makes no new ones: the last ones' work is a worker's until their launches start again."""
     due = Due()
@@ -71,7 +72,7 @@ def test_two_of_four_relays_are_killed(case, installation, rabbitmq_node, broker
         Firehose(rabbitmq_node, broker_url) as firehose,
         case("F23", "2 of 4 relays kill -9", body=due, pace=25) as storm,
     ):
-        for _ in storm.repeats(short=2, full=5):
+        for _ in storm.repeats(short=1, full=5):
             victims = storm.dice.sample(relays(installation), 2)
             for victim in victims:
                 os.kill(victim, signal.SIGKILL)

@@ -171,6 +171,7 @@ class Faults:
                 self.installation.again(part)
 
 
+@pytest.mark.full
 def test_faults_of_every_kind(case, installation, postgres, cluster):
     """F30. Every 4 to 10 s one of ten faults: nothing lost, duplicates within the bound and marked."""
     queues = [lane.queue(PREFIX) for lane in Lane.all()]
