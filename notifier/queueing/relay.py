@@ -57,7 +57,7 @@ class RelayConfig:
     backlog_limit: int = 5_000_000
     sweep_every: float = 30.0
     count_every: float = 10.0
-    keep_failures: float = 90 * 86_400.0
+    keep_failures: float = 30 * 86_400.0
 
 
 @dataclass(slots=True)
