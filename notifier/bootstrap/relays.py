@@ -34,6 +34,7 @@ def relay_config(settings: Settings) -> RelayConfig:
         beat_fresh=settings.beat_fresh_seconds,
         after_return=settings.database_return_seconds,
         backlog_limit=settings.backlog_limit,
+        keep_failures=settings.failures_days * 86_400.0,
     )
 
 

@@ -1,10 +1,12 @@
 """What a door of the command line answers, whichever it is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from notifier.domain.lanes import Lane
+from notifier.domain.replays import OperationKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class NoAnswer(Exception):
 
 
 class Door(Protocol):
-    """What takes notifications, tells about them and steers their lanes."""
+    """What takes notifications, tells about them, steers their lanes and works on failures."""
 
     def send(self, body: bytes, *, idempotency_key: str | None, dry_run: bool) -> Answer:
         """What POST /v1/notifications answers to `body`; raises `NoAnswer`."""
@@ -39,6 +41,21 @@ class Door(Protocol):
 
     def set_paused(self, lane: Lane, paused: bool) -> Answer:
         """What POST /v1/lanes/{channel}/{priority}/pause, or resume, answers; raises `NoAnswer`."""
+
+    def failures(self, query: Mapping[str, str]) -> Answer:
+        """What GET /v1/failures answers; raises `NoAnswer`."""
+
+    def failure_summary(self, query: Mapping[str, str]) -> Answer:
+        """What GET /v1/failures/summary answers; raises `NoAnswer`."""
+
+    def work_on_failures(self, kind: OperationKind, body: bytes) -> Answer:
+        """What POST /v1/failures/replay, or discard, answers to `body`; raises `NoAnswer`."""
+
+    def operation(self, name: str) -> Answer:
+        """What GET /v1/operations/{name} answers; raises `NoAnswer`."""
+
+    def stop_operation(self, name: str) -> Answer:
+        """What POST /v1/operations/{name}/cancel answers; raises `NoAnswer`."""
 
     def close(self) -> None:
         """Let go."""

@@ -1,6 +1,6 @@
 """Intake and storage in this process: the same checks as the door's, with no service needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -13,12 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.bootstrap.front import Front, make_door, make_front, start_publishing
 from notifier.bootstrap.roads import make_broker
+from notifier.cli import local_failures
 from notifier.cli.answers import Answer, NoAnswer
 from notifier.cli.database import NotUsable, open_database, reason_of
 from notifier.domain.errors import NotConfirmed, NotFound, NotifierError
 from notifier.domain.ids import parse_notification_id
 from notifier.domain.lanes import Lane
 from notifier.domain.notification import NewNotification
+from notifier.domain.replays import OperationKind
 from notifier.http import lane_views, lanes, sending, views
 from notifier.http.answers import encoded
 from notifier.http.callers import Caller
@@ -141,6 +143,38 @@ class LocalDoor:
             lambda facts: lane_views.lane_document(facts, lane),
             lambda engine: lanes.set_paused(engine, lane, paused, None),
         )
+
+    def failures(self, query: Mapping[str, str]) -> Answer:
+        """See `Door`."""
+        return self._stored(lambda engine: local_failures.page(engine, self._caller.tenant, query))
+
+    def failure_summary(self, query: Mapping[str, str]) -> Answer:
+        """See `Door`."""
+        return self._stored(lambda engine: local_failures.summary(engine, self._caller.tenant, query))
+
+    def work_on_failures(self, kind: OperationKind, body: bytes) -> Answer:
+        """See `Door`; whoever may use the database needs no key, so none is noted."""
+        fresh = self._settings.beat_fresh_seconds
+        return self._stored(lambda engine: local_failures.begin(engine, self._caller, kind, body, fresh))
+
+    def operation(self, name: str) -> Answer:
+        """See `Door`."""
+        return self._stored(lambda engine: local_failures.operation(engine, self._caller.tenant, name))
+
+    def stop_operation(self, name: str) -> Answer:
+        """See `Door`."""
+        return self._stored(lambda engine: local_failures.stop(engine, self._caller.tenant, name))
+
+    def _stored(self, question: Callable[[Engine], Answer]) -> Answer:
+        try:
+            with open_database(self._settings) as engine:
+                return question(engine)
+        except NotUsable as error:
+            raise NoAnswer(str(error)) from None
+        except Problem as problem:
+            return _refused(problem)
+        except NotifierError as error:
+            return _refused(problem_of(error))
 
     def _of_lanes(
         self,

@@ -5,13 +5,15 @@ import ipaddress
 import json
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from notifier.cli.answers import Answer, NoAnswer
 from notifier.domain.lanes import Lane
+from notifier.domain.replays import OperationKind
 
 _TIMEOUT = 10.0
 _LONGEST = 16 * 1024 * 1024
@@ -58,6 +60,29 @@ class RemoteDoor:
     def set_paused(self, lane: Lane, paused: bool) -> Answer:
         """See `Door`."""
         path = f"/v1/lanes/{lane.channel}/{lane.priority}/{'pause' if paused else 'resume'}"
+        return self._ask(Request(self._url + path, headers=self._headers, method="POST"))  # noqa: S310
+
+    def failures(self, query: Mapping[str, str]) -> Answer:
+        """See `Door`."""
+        return self._ask(Request(f"{self._url}/v1/failures?{urlencode(query)}", headers=self._headers))  # noqa: S310
+
+    def failure_summary(self, query: Mapping[str, str]) -> Answer:
+        """See `Door`."""
+        path = f"/v1/failures/summary?{urlencode(query)}"
+        return self._ask(Request(self._url + path, headers=self._headers))  # noqa: S310
+
+    def work_on_failures(self, kind: OperationKind, body: bytes) -> Answer:
+        """See `Door`."""
+        headers = {"Content-Type": "application/json"} | self._headers
+        return self._ask(Request(f"{self._url}/v1/failures/{kind}", body, headers, method="POST"))  # noqa: S310
+
+    def operation(self, name: str) -> Answer:
+        """See `Door`."""
+        return self._ask(Request(f"{self._url}/v1/operations/{name}", headers=self._headers))  # noqa: S310
+
+    def stop_operation(self, name: str) -> Answer:
+        """See `Door`."""
+        path = f"/v1/operations/{name}/cancel"
         return self._ask(Request(self._url + path, headers=self._headers, method="POST"))  # noqa: S310
 
     def close(self) -> None:

@@ -1,12 +1,11 @@
-"""Time-ordered ids: UUIDv7 (RFC 9562, 5.7) made from the database's time, shown as ``ntf_…``."""
+"""Time-ordered ids: UUIDv7 (RFC 9562, 5.7) made from the database's time, shown as ``ntf_…`` or ``opn_…``."""
 
 import os
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PREFIX = "ntf_"
-_TEXT_LENGTH = len(_PREFIX) + 36
+_NOTIFICATION, _OPERATION = "ntf_", "opn_"
 
 
 def uuid7(at: datetime, random: bytes | None = None) -> UUID:
@@ -32,15 +31,29 @@ def time_of(value: UUID) -> datetime:
 
 def notification_id(value: UUID) -> str:
     """The public form of an id."""
-    return f"{_PREFIX}{value}"
+    return f"{_NOTIFICATION}{value}"
 
 
 def parse_notification_id(text: str) -> UUID | None:
     """The id in `text`, or None unless it is exactly ``ntf_`` and a UUID in its usual lower-case form."""
-    if len(text) != _TEXT_LENGTH or not text.startswith(_PREFIX):
+    return _parse(_NOTIFICATION, text)
+
+
+def operation_id(value: UUID) -> str:
+    """The public form of an operation's id."""
+    return f"{_OPERATION}{value}"
+
+
+def parse_operation_id(text: str) -> UUID | None:
+    """The same for ``opn_`` and a UUID."""
+    return _parse(_OPERATION, text)
+
+
+def _parse(prefix: str, text: str) -> UUID | None:
+    if len(text) != len(prefix) + 36 or not text.startswith(prefix):
         return None
     try:
-        value = UUID(text[len(_PREFIX) :])
+        value = UUID(text[len(prefix) :])
     except ValueError:
         return None
-    return value if notification_id(value) == text else None
+    return value if f"{prefix}{value}" == text else None

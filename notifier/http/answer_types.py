@@ -158,35 +158,6 @@ class NotificationPage(Shape):
     next_cursor: str | None
 
 
-class FailureLinks(Shape):
-    """Where the notification is read."""
-
-    self: str
-
-
-class Failure(Shape):
-    """A final failure."""
-
-    id: str
-    status: Status
-    reason: Reason
-    channel: Channel
-    priority: Priority
-    provider: str | None
-    attempts: int
-    last_attempt: Attempt | None
-    created_at: str
-    finished_at: str
-    links: FailureLinks
-
-
-class FailurePage(Shape):
-    """A page; `next_cursor` is null on the last one."""
-
-    data: list[Failure]
-    next_cursor: str | None
-
-
 class Decision(Shape):
     """Something a scheduler decided: what, about which lane, provider or class, and from which figures."""
 
@@ -283,5 +254,5 @@ class Ready(Shape, omit_defaults=True):
 
 ALL = (
     Problem, Accepted, DryRun, BatchAccepted, ListedNotification, Notification, NotificationPage,
-    FailurePage, Lane, LaneList, WorkerList, Root, Alive, Ready,
+    Lane, LaneList, WorkerList, Root, Alive, Ready,
 )  # fmt: skip

@@ -4,7 +4,18 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from notifier.http import batch, dev, failures, health, lanes, middlewares, notifications, openapi, sending
+from notifier.http import (
+    batch,
+    dev,
+    failures,
+    health,
+    lanes,
+    middlewares,
+    notifications,
+    openapi,
+    operations,
+    sending,
+)
 from notifier.http.auth import KeyRing
 from notifier.http.config import HttpConfig
 from notifier.http.health import HEALTH, Health
@@ -34,6 +45,11 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
         web.post(f"/v1/notifications/{_ID}/cancel", notifications.cancel),
         web.post(f"/v1/notifications/{_ID}/resolve", notifications.resolve),
         web.get("/v1/failures", failures.listing),
+        web.get("/v1/failures/summary", failures.summary),
+        web.post("/v1/failures/replay", operations.replay),
+        web.post("/v1/failures/discard", operations.discard),
+        web.get("/v1/operations/{operation}", operations.show),
+        web.post("/v1/operations/{operation}/cancel", operations.cancel),
         web.get("/v1/lanes", lanes.listing),
         web.post(f"{_LANE}/pause", lanes.pause),
         web.post(f"{_LANE}/resume", lanes.resume),

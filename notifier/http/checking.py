@@ -56,7 +56,7 @@ def _walk(value: Any, kind: inspect.Type, at: str, errors: Errors) -> Any:  # no
                 name: _walk(item, kind.value_type, f"{at}/{escape(name)}", errors)
                 for name, item in value.items()
             }
-        case inspect.IntType():
+        case inspect.IntType() | inspect.FloatType():
             return _bounded(value, at, errors)
         case _:
             return value
@@ -104,8 +104,12 @@ def _unknown(
                 errors.append(FieldError(pointer, "not_supported", "is not supported yet"))
             continue
         close = difflib.get_close_matches(shorten(name), known, 1) if count < _MAX_SUGGESTIONS else []
-        detail = f"is not a field here; did you mean {close[0]}?" if close else "is not a field here"
+        detail = f"is not a field here; did you mean {close[0]}?" if close else _fields_here(known)
         errors.append(FieldError(pointer, "unknown_field", detail))
+
+
+def _fields_here(known: set[str]) -> str:
+    return f"is not a field here; the fields are: {', '.join(sorted(known))}"
 
 
 def _chosen(value: str, kind: inspect.EnumType | inspect.LiteralType, at: str, errors: Errors) -> Any:
@@ -148,8 +152,19 @@ def _fits(value: Any, kind: inspect.Type) -> bool:
             return isinstance(value, list)
         case inspect.IntType():
             return isinstance(value, int) and not isinstance(value, bool)
+        case inspect.FloatType():
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case inspect.BoolType():
+            return isinstance(value, bool)
         case _:
             return isinstance(value, str)
+
+
+_NAMES: dict[type[inspect.Type], str] = {
+    inspect.IntType: "an integer",
+    inspect.FloatType: "a number",
+    inspect.BoolType: "true or false",
+}
 
 
 def _described(kind: inspect.Type) -> str:
@@ -158,12 +173,10 @@ def _described(kind: inspect.Type) -> str:
             return "an object"
         case inspect.ListType():
             return "a list"
-        case inspect.IntType():
-            return "an integer"
         case inspect.EnumType():
             return "one of " + ", ".join(one.value for one in kind.cls)
         case _:
-            return "a string"
+            return _NAMES.get(type(kind), "a string")
 
 
 def _hint(value: Any, at: str) -> str:

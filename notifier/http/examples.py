@@ -40,6 +40,15 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "sms": {"to": {"phone": "+14155552671"}},
     },
     "ResolveRequest": {"sent": {"as": "sent"}, "resend": {"as": "resend"}},
+    "ReplayRequest": {
+        "outage": {
+            "filter": {"reason": "provider_unavailable", "since": "2027-01-01T00:00:00Z"},
+            "rate": 5,
+            "ttl": 3600,
+        },
+        "everything": {"filter": {}, "limit": 100, "priority": "low"},
+    },
+    "DiscardRequest": {"refused": {"filter": {"reason": "invalid_recipient", "channel": "email"}}},
 }
 
 _DECISION: dict[str, Any] = {
@@ -90,9 +99,47 @@ _WORKER: dict[str, Any] = {
     },
 }
 
+_OPERATION: dict[str, Any] = {
+    "operation_id": "opn_0197f2a4-7c1e-7b3a-9d05-3f6f2b8e4c11",
+    "kind": "replay",
+    "state": "running",
+    "by": "k3v9x0ab",
+    "request_id": "0f8e6c",
+    "filter": {"reason": "content_rejected", "channel": "email"},
+    "limit": 10_000,
+    "rate": 5.0,
+    "priority": None,
+    "ttl": None,
+    "matched": 300,
+    "replayed": 112,
+    "dropped": 3,
+    "forgotten": 0,
+    "discarded": 0,
+    "left": 185,
+    "created_at": "2027-01-01T09:00:00.000Z",
+    "finished_at": None,
+    "links": {
+        "self": "/v1/operations/opn_0197f2a4-7c1e-7b3a-9d05-3f6f2b8e4c11",
+        "cancel": "/v1/operations/opn_0197f2a4-7c1e-7b3a-9d05-3f6f2b8e4c11/cancel",
+    },
+}
+_SUMMARY: dict[str, Any] = {
+    "group_by": ["reason", "provider"],
+    "data": [
+        {
+            "by": {"reason": "content_rejected", "provider": "smtp-main"},
+            "count": 300,
+            "oldest_at": "2027-01-01T08:00:00.000Z",
+            "newest_at": "2027-01-01T08:59:12.204Z",
+        }
+    ],
+}
+
 #: By the type that an operation gives.
 ANSWERS: dict[str, dict[str, Any]] = {
     "Lane": _LANE,
     "LaneList": {"data": [_LANE]},
     "WorkerList": {"data": [_WORKER]},
+    "Operation": _OPERATION,
+    "FailureSummary": _SUMMARY,
 }

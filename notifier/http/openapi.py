@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from notifier.http import answer_types, parameters, schemas
+from notifier.http import answer_types, failure_answers, parameters, schemas
 from notifier.http.answers import raw_answer
 from notifier.http.config import HttpConfig
 from notifier.http.examples import ANSWERS, EXAMPLES
@@ -56,6 +56,8 @@ _LIST = (
     "created_after", "created_before", *_PAGE,
 )  # fmt: skip
 _ONE_PATH = "/v1/notifications/{id}"
+_OPERATION_PATH = "/v1/operations/{operation}"
+_FAILURES = ("state", "since", "until", "failure_status", "reason", "channel", "priority", "provider")
 _LANE_PATH = "/v1/lanes/{channel}/{priority}"
 
 OPERATIONS = (
@@ -96,8 +98,31 @@ OPERATIONS = (
     ),
     Operation(
         method="get", path="/v1/failures", scope="read", status=200, gives="FailurePage",
-        summary="What finally failed or expired", parameters=("since", "reason", "channel", "provider", *_PAGE),
+        summary="What finally failed or expired and is still open", parameters=(*_FAILURES, *_PAGE),
         refuses=(*_READ, "invalid_cursor"),
+    ),
+    Operation(
+        method="get", path="/v1/failures/summary", scope="read", status=200, gives="FailureSummary",
+        summary="Failures counted by reason, provider and the like", parameters=(*_FAILURES, "group_by"),
+        refuses=_READ,
+    ),
+    Operation(
+        method="post", path="/v1/failures/replay", scope="admin", status=202, gives="Operation",
+        summary="Send failures again, one after another, each once; dry_run: 200 with their number",
+        takes="ReplayRequest", refuses=_TAKE, also=((200, "Preview"),),
+    ),
+    Operation(
+        method="post", path="/v1/failures/discard", scope="admin", status=200, gives="Discarded",
+        summary="Put failures aside; the notifications stay what they are", takes="DiscardRequest", refuses=_TAKE,
+    ),
+    Operation(
+        method="get", path=_OPERATION_PATH, scope="read", status=200, gives="Operation",
+        summary="How far a replay has come", parameters=("operation",), refuses=(*_READ, *_ONE),
+    ),
+    Operation(
+        method="post", path=f"{_OPERATION_PATH}/cancel", scope="admin", status=200, gives="Operation",
+        summary="Replay no more of it; what was not replayed yet is open again", parameters=("operation",),
+        refuses=(*_NO_BODY, *_READ, *_ONE),
     ),
     Operation(
         method="get", path="/v1/lanes", scope="read", status=200, gives="LaneList", refuses=_READ,
@@ -239,8 +264,17 @@ def _refusal(code: str) -> dict[str, Any]:
     return _several([code])
 
 
+_BODIES = (
+    schemas.SendRequest,
+    schemas.SearchRequest,
+    schemas.ResolveRequest,
+    schemas.ReplayRequest,
+    schemas.DiscardRequest,
+)
+
+
 def _schemas() -> dict[str, Any]:
-    kinds = [schemas.SendRequest, schemas.SearchRequest, schemas.ResolveRequest, *answer_types.ALL]
+    kinds = [*_BODIES, *answer_types.ALL, *failure_answers.ALL]
     _, found = msgspec.json.schema_components(kinds, ref_template=_REF)
     item = {"$ref": _REF.format(name="SendRequest")}
     found["BatchRequest"] = {
@@ -255,4 +289,5 @@ def _schemas() -> dict[str, Any]:
         "additionalProperties": False,
     }
     found["Document"] = {"type": "object"}
+    found["Discarded"] = {"oneOf": [{"$ref": _REF.format(name=name)} for name in ("Operation", "Preview")]}
     return found

@@ -4,10 +4,13 @@ from typing import Any
 
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.lifecycle import Reason, Status
+from notifier.domain.replays import FailureState, FailureStatus
 from notifier.http.queries import DEFAULT_PAGE, MAX_PAGE
+from notifier.storage.dead_letters import GROUPS
 
 _BOOLEAN = {"type": "boolean"}
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
+_GROUP = "|".join(GROUPS)
 _TIME = {"type": "string", "format": "date-time"}
 
 
@@ -34,6 +37,15 @@ def parameters() -> dict[str, Any]:
         "created_after": (_TIME, "From this moment on"),
         "created_before": (_TIME, "Before this moment"),
         "since": (_TIME, "Ended at this moment or later"),
+        "until": (_TIME, "Ended before this moment"),
+        "state": (
+            {"type": "string", "enum": [*FailureState, "all"], "default": "open"},
+            "What became of the failure; open: nobody has decided",
+        ),
+        "group_by": (
+            {"type": "string", "pattern": f"^({_GROUP})(,({_GROUP}))*$", "maxLength": 255},
+            "What to count by; reason,provider unless said",
+        ),
     }
     made: dict[str, Any] = {
         name: {"name": name, "in": "query", "schema": schema, "description": text}
@@ -54,6 +66,14 @@ def parameters() -> dict[str, Any]:
             "schema": _enum(kind),
             "description": f"The lane's {name}; whatever else is 404",
         }
+    made["failure_status"] = made["status"] | {"schema": _enum(FailureStatus)}
+    made["operation"] = {
+        "name": "operation",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "opn_ and a UUID; whatever else is 404",
+    }
     made["idempotency_key"] = {
         "name": "Idempotency-Key",
         "in": "header",

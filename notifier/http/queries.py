@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from notifier.domain.errors import FieldError, InvalidFields, InvalidInput
 from notifier.domain.texts import is_storable
@@ -22,15 +23,20 @@ _UNREADABLE = "\ufffd"
 
 
 def read_query(request: web.Request, known: Mapping[str, Parser]) -> dict[str, Any]:
-    """The parameters that were given, parsed; raises `InvalidFields` with every one that is wrong.
+    """The parameters that were given, parsed; raises `InvalidFields` with every one that is wrong."""
+    return read_parameters(request.query, known)
+
+
+def read_parameters(given: MultiMapping[str], known: Mapping[str, Parser]) -> dict[str, Any]:
+    """The same of any parameters.
 
     Pointers are ``?name``: parameters stand in no document, so RFC 6901 has no form for them.
     """
     found: dict[str, Any] = {}
     errors: list[FieldError] = []
-    for name in dict.fromkeys(request.query):
+    for name in dict.fromkeys(given):
         pointer = f"?{shorten(name)}"
-        values = request.query.getall(name)
+        values = given.getall(name)
         if name not in known:
             allowed = ", ".join(sorted(known)) or "none"
             errors.append(FieldError(pointer, "unknown_parameter", f"the parameters here are: {allowed}"))

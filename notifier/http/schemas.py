@@ -10,10 +10,12 @@ import msgspec
 from msgspec import Meta
 
 from notifier.domain.lanes import Channel, Priority
-from notifier.domain.lifecycle import OnUncertain
+from notifier.domain.lifecycle import OnUncertain, Reason
+from notifier.domain.replays import DEFAULT_RATE, MAX_LIMIT, MAX_RATE, MIN_RATE, FailureStatus
 
 MAX_REFERENCE, MAX_TOPIC, MAX_TAG = 255, 100, 64
 MAX_TAGS, MAX_METADATA = 16, 16
+MAX_PROVIDER = 255
 MAX_METADATA_BYTES = 2048
 #: The longest a notification may be kept trying, in seconds: 30 days, as long as content is kept.
 MAX_TTL = 30 * 24 * 3600
@@ -163,6 +165,74 @@ class ResolveRequest(Strict):
     """How a held notification ends."""
 
     verdict: Literal["sent", "resend", "failed"] = msgspec.field(name="as")
+
+
+class FailureFields(Strict):
+    """Which failures are meant: those that fit every field; none at all: every failure that is still open."""
+
+    since: Annotated[
+        str | None,
+        Meta(description="Ended at this moment or later.", extra_json_schema={"format": "date-time"}),
+    ] = None
+    until: Annotated[
+        str | None, Meta(description="Ended before this moment.", extra_json_schema={"format": "date-time"})
+    ] = None
+    status: FailureStatus | None = None
+    reason: Reason | None = None
+    channel: Channel | None = None
+    priority: Priority | None = None
+    provider: Annotated[
+        str | None,
+        Meta(
+            description="The provider of its last attempt.",
+            extra_json_schema={"minLength": 1, "maxLength": MAX_PROVIDER},
+        ),
+    ] = None
+
+
+Limit = Annotated[
+    int | None,
+    Meta(
+        description=f"The oldest of them, at most so many; {MAX_LIMIT} unless said.",
+        extra_json_schema={"minimum": 1, "maximum": MAX_LIMIT},
+    ),
+]
+DryRun = Annotated[bool | None, Meta(description="Count what would be taken, change nothing.")]
+
+
+class ReplayRequest(Strict):
+    """Failures to send again, each as a new notification."""
+
+    filter: FailureFields
+    limit: Limit = None
+    rate: Annotated[
+        float | None,
+        Meta(
+            description=f"At most so many a second, one after another; {DEFAULT_RATE:g} unless said.",
+            extra_json_schema={"minimum": MIN_RATE, "maximum": MAX_RATE},
+        ),
+    ] = None
+    priority: Annotated[
+        Priority | None,
+        Meta(description="Send all of them down this priority's lanes; each its own unless said."),
+    ] = None
+    ttl: Annotated[
+        int | None,
+        Meta(
+            description="Seconds that each is worth sending from its turn on, also where its time was over; "
+            "unless said each keeps its expires_at, and those past it are dropped.",
+            extra_json_schema={"minimum": 1, "maximum": MAX_TTL},
+        ),
+    ] = None
+    dry_run: DryRun = None
+
+
+class DiscardRequest(Strict):
+    """Failures to put aside: no list shows them unless asked, no replay takes them."""
+
+    filter: FailureFields
+    limit: Limit = None
+    dry_run: DryRun = None
 
 
 #: Fields of the interface that are not built yet, by the type they will belong to.

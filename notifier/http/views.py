@@ -7,15 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from notifier.domain.ids import notification_id
+from notifier.domain.ids import notification_id, operation_id
 from notifier.domain.lanes import Lane
 from notifier.domain.lifecycle import Status
 from notifier.domain.notification import NewNotification
 from notifier.http.queries import BATCH_PREFIX
 from notifier.http.times import shown
 from notifier.storage.accepting import Stored
-from notifier.storage.dead_letters import DeadLetterRow
+from notifier.storage.dead_letters import DeadLetterRow, FailureGroup
 from notifier.storage.notifications import NotificationRow
+from notifier.storage.operations import OperationRow, Preview
 
 
 def batch_name(value: UUID) -> str:
@@ -105,7 +106,64 @@ def failure(row: DeadLetterRow) -> dict[str, Any]:
         "last_attempt": _without_claim(row.last_attempt),
         "created_at": shown(row.created_at),
         "finished_at": shown(row.finished_at),
+        "age_seconds": round(row.age_seconds, 3),
+        "state": row.state,
+        "operation_id": operation_id(row.operation_id) if row.operation_id else None,
+        "settled_at": shown(row.settled_at),
+        "replayed_as": notification_id(row.replayed_as) if row.replayed_as else None,
         "links": {"self": path_of(row.notification_id)},
+    }
+
+
+def failure_group(group: FailureGroup) -> dict[str, Any]:
+    """Failures that are alike, counted."""
+    return {
+        "by": group.by,
+        "count": group.count,
+        "oldest_at": shown(group.oldest),
+        "newest_at": shown(group.newest),
+    }
+
+
+def operation_path(value: UUID) -> str:
+    """Where an operation is read."""
+    return f"/v1/operations/{operation_id(value)}"
+
+
+def operation(row: OperationRow) -> dict[str, Any]:
+    """An operation as it stands; `left` failures wait for their turn."""
+    settled = row.replayed + row.dropped + row.forgotten + row.discarded
+    return {
+        "operation_id": operation_id(row.id),
+        "kind": row.kind,
+        "state": row.state,
+        "by": row.by,
+        "request_id": row.request_id,
+        "filter": row.filter,
+        "limit": row.at_most,
+        "rate": row.rate,
+        "priority": row.priority,
+        "ttl": row.ttl,
+        "matched": row.matched,
+        "replayed": row.replayed,
+        "dropped": row.dropped,
+        "forgotten": row.forgotten,
+        "discarded": row.discarded,
+        "left": row.matched - settled if row.finished_at is None else 0,
+        "created_at": shown(row.created_at),
+        "finished_at": shown(row.finished_at),
+        "links": {"self": operation_path(row.id), "cancel": f"{operation_path(row.id)}/cancel"},
+    }
+
+
+def preview(found: Preview) -> dict[str, Any]:
+    """What an operation would do."""
+    return {
+        "dry_run": True,
+        "matched": found.matched,
+        "dropped": found.dropped,
+        "forgotten": found.forgotten,
+        "more": found.more,
     }
 
 

@@ -1,4 +1,5 @@
 """The relay: whatever is owed in storage is rung for again - due times, lost bells, dead workers, orphans.
+It also makes new notifications of the failures that somebody asked to have replayed, and sweeps old ones.
 
 Any number run at once; each takes rows no other has locked. Every step is a bounded batch in one
 transaction of its own; bells are published only after their transaction.
@@ -16,8 +17,19 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from notifier.domain.lanes import Lane
 from notifier.queueing.handover import Handover
 from notifier.queueing.orphans import OrphanHunt
+from notifier.queueing.replays import Replays
 from notifier.queueing.roads import Road
-from notifier.storage import accepting, books, changes, faults, outbox, relaying, workers
+from notifier.storage import (
+    accepting,
+    books,
+    changes,
+    dead_letters,
+    faults,
+    operations,
+    outbox,
+    relaying,
+    workers,
+)
 from notifier.storage.engine import reading, writing
 from notifier.storage.outbox import Bell
 
@@ -32,7 +44,7 @@ _BEAT_SLACK = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayConfig:
-    """Times in seconds; `batch` bounds the rows of one step."""
+    """Times in seconds; `batch` bounds the rows of one step. `keep_failures` 0 keeps them for ever."""
 
     poll: float = 1.0
     batch: int = 500
@@ -45,6 +57,7 @@ class RelayConfig:
     backlog_limit: int = 5_000_000
     sweep_every: float = 30.0
     count_every: float = 10.0
+    keep_failures: float = 30 * 86_400.0
 
 
 @dataclass(slots=True)
@@ -56,6 +69,9 @@ class Pass:
     published: int = 0
     taken_back: int = 0
     orphans: int = 0
+    replayed: int = 0
+    #: Seconds after which a replay wants to be looked at; infinite without any.
+    replay_in: float = float("inf")
     more: bool = False
 
 
@@ -79,6 +95,7 @@ class Relay:
         self._clock = clock
         self._reach = reach
         self._orphans = OrphanHunt(engine, road, config)
+        self._replays = Replays(engine, longest_call=config.lease, batch=config.batch)
         self._away_since_pass = False
         self._patient_until = 0.0
         self._swept = 0.0
@@ -104,7 +121,7 @@ class Relay:
             wait = self._config.poll
             try:
                 done = self.pass_once()
-                wait = 0.0 if done.more else min(wait, self._until_due())
+                wait = 0.0 if done.more else min(wait, done.replay_in, self._until_due())
                 self._returned()
             except SQLAlchemyError as error:
                 self._failed(error)
@@ -133,6 +150,7 @@ class Relay:
         if self._clock() >= self._patient_until and not self._away_since_pass:
             done.taken_back = self._take_back()
             done.orphans = self._orphans.hunt(self._clock(), self._ring)
+        done.replayed, done.replay_in = self._replays.step(self._ring)
         self._sweep()
         done.more = not full and self._config.batch in {done.due, done.expired, done.published}
         return done
@@ -209,6 +227,8 @@ class Relay:
                 accepting.sweep_keys(connection, self._config.batch)
                 workers.sweep(connection, 86_400)
                 books.fold(connection, 3600)
+            if self._config.keep_failures and not self._replays.blind:
+                self._forget_failures()
         if now >= self._next_count:
             try:
                 self._count()
@@ -216,6 +236,15 @@ class Relay:
                 # A count over millions takes a while: never spend more than a twentieth of the time on it.
                 ended = self._clock()
                 self._next_count = ended + max(self._config.count_every, 19 * (ended - now))
+
+    def _forget_failures(self) -> None:
+        """One batch at each sweep: what a long outage left goes bit by bit."""
+        age, limit = self._config.keep_failures, self._config.batch
+        with writing(self._engine) as connection:
+            forgotten = dead_letters.sweep(connection, age, limit)
+            operations.sweep(connection, age, limit)
+        if forgotten:
+            log.info("failures_forgotten", number=forgotten)
 
     def _count(self) -> None:
         with writing(self._engine) as connection:

@@ -207,6 +207,10 @@ class Settings:
     #: Seconds the relay waits after the database's return before it takes claims back: living workers store first.
     database_return_seconds: float = setting(10.0, seconds(0.1, 300))
 
+    #: Days for which a final failure, and an operation on failures, is kept for analysis and replay; then the relay
+    #: forgets it, some at a time. The notification itself stays. 0 keeps them for ever.
+    failures_days: int = setting(30, whole(0, 3650))
+
     #: Address the metrics of a dramatiq launch bind; they are not for the world.
     metrics_host: str = setting("127.0.0.1", _HOST)
     #: Port of those metrics; taken, the next free one up to 9 above is used. 0 turns them off.

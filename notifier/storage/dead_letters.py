@@ -1,4 +1,4 @@
-"""What finally failed, kept for analysis and replay."""
+"""What finally failed, kept for analysis and replay: pages, sums by group, and the sweep of old ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Reason, Status
+from notifier.domain.replays import FailureState, FailureStatus
 from notifier.storage.engine import reading
 from notifier.storage.notifications import Page
 from notifier.storage.tables import dead_letters, notifications
-from notifier.storage.types import db_now
+from notifier.storage.types import db_now, db_now_plus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterRow:
-    """One final failure (status ``failed`` or ``expired``)."""
+    """One final failure (status ``failed`` or ``expired``), which happened `age_seconds` ago."""
 
     notification_id: UUID
     lane: Lane
@@ -30,16 +31,41 @@ class DeadLetterRow:
     last_attempt: dict[str, Any] | None
     created_at: datetime
     finished_at: datetime
+    age_seconds: float
+    state: FailureState
+    operation_id: UUID | None
+    settled_at: datetime | None
+    replayed_as: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureFilter:
-    """What a list of failures is asked for; None means any."""
+    """Which failures are meant; None means any. `since` and `until` (not itself) bound when they ended."""
 
     since: datetime | None = None
+    until: datetime | None = None
+    status: FailureStatus | None = None
     reason: Reason | None = None
     channel: Channel | None = None
+    priority: Priority | None = None
     provider: str | None = None
+    state: FailureState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureGroup:
+    """How many failures are alike in `by` (column → value), and when the first and the last of them ended."""
+
+    by: dict[str, str | None]
+    count: int
+    oldest: datetime
+    newest: datetime
+
+
+#: What failures can be summed up by.
+GROUPS = ("reason", "provider", "channel", "priority", "status", "state")
+#: Groups that one sum tells of at the most, the largest first.
+MAX_GROUPS = 1000
 
 
 def bury(connection: Connection, ended: Sequence[UUID]) -> None:
@@ -72,19 +98,69 @@ def walk(
 ) -> Page[DeadLetterRow]:
     """A page of failures, newest notification first."""
     table = dead_letters.c
-    statement = select(dead_letters).where(table.tenant == tenant)
+    statement = select(dead_letters, db_now().label("now")).where(*matches(tenant, wanted))
     if before is not None:
         statement = statement.where(table.notification_id < before)
-    if wanted.since is not None:
-        statement = statement.where(table.finished_at >= wanted.since)
-    for name in ("reason", "channel", "provider"):
-        value = getattr(wanted, name)
-        if value is not None:
-            statement = statement.where(table[name] == value)
     statement = statement.order_by(table.notification_id.desc()).limit(limit)
     with reading(engine) as connection:
         rows = [_row(found) for found in connection.execute(statement).mappings()]
     return Page(rows, rows[-1].notification_id if len(rows) == limit else None)
+
+
+def matches(tenant: str, wanted: FailureFilter) -> list[ColumnElement[bool]]:
+    """The failures of `tenant` that the filter means, as a WHERE clause."""
+    table = dead_letters.c
+    where = [table.tenant == tenant]
+    if wanted.since is not None:
+        where.append(table.finished_at >= wanted.since)
+    if wanted.until is not None:
+        where.append(table.finished_at < wanted.until)
+    for name in ("status", "reason", "channel", "priority", "provider", "state"):
+        value = getattr(wanted, name)
+        if value is not None:
+            where.append(table[name] == str(value))
+    return where
+
+
+def summary(
+    engine: Engine, tenant: str, wanted: FailureFilter, group_by: Sequence[str]
+) -> list[FailureGroup]:
+    """How many failures there are of each kind, the most frequent first; `group_by` are some of `GROUPS`."""
+    table = dead_letters.c
+    columns = [table[name] for name in group_by]
+    number = func.count().label("number")
+    oldest, newest = func.min(table.finished_at), func.max(table.finished_at)
+    statement = select(*columns, number, oldest.label("oldest"), newest.label("newest"))
+    statement = statement.where(*matches(tenant, wanted)).group_by(*columns)
+    with reading(engine) as connection:
+        found = connection.execute(statement.order_by(number.desc(), *columns).limit(MAX_GROUPS))
+        return [
+            FailureGroup(
+                by={name: row[name] for name in group_by},
+                count=row["number"],
+                oldest=row["oldest"],
+                newest=row["newest"],
+            )
+            for row in found.mappings()
+        ]
+
+
+def sweep(connection: Connection, older_than: float, limit: int) -> int:
+    """Forget at most `limit` failures that ended over `older_than` seconds ago, but for those that wait for
+    their replay. The notifications themselves stay, and the sum of promise 2 with them.
+    """
+    table = dead_letters.c
+    old = (
+        select(table.notification_id)
+        .where(table.finished_at <= db_now_plus(-older_than), table.state != FailureState.REPLAYING)
+        .order_by(table.finished_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("old")
+    )
+    # SQLite counts no rows of a statement that begins with WITH.
+    removed = delete(dead_letters).where(table.notification_id.in_(select(old.c.notification_id)))
+    return len(connection.execute(removed.returning(table.notification_id)).all())
 
 
 def _row(found: Any) -> DeadLetterRow:
@@ -98,4 +174,9 @@ def _row(found: Any) -> DeadLetterRow:
         last_attempt=found["last_attempt"],
         created_at=found["created_at"],
         finished_at=found["finished_at"],
+        age_seconds=max(0.0, (found["now"] - found["finished_at"]).total_seconds()),
+        state=FailureState(found["state"]),
+        operation_id=found["operation_id"],
+        settled_at=found["settled_at"],
+        replayed_as=found["replayed_as"],
     )

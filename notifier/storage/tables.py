@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -139,8 +140,55 @@ dead_letters = Table(
     Column("last_attempt", Json),
     Column("created_at", UtcTime, nullable=False),
     Column("finished_at", UtcTime, nullable=False),
+    # As `FailureState` has it; the operation that took it, and when that came to its end.
+    Column("state", Name, nullable=False, server_default="open"),
+    Column("operation_id", Id),
+    Column("settled_at", UtcTime),
+    Column("replayed_as", Id),
 )
 Index("ix_dead_letters_tenant", dead_letters.c.tenant, dead_letters.c.notification_id)
+Index("ix_dead_letters_finished_at", dead_letters.c.finished_at)
+Index(
+    "ix_dead_letters_replaying",
+    dead_letters.c.operation_id,
+    dead_letters.c.notification_id,
+    postgresql_where=dead_letters.c.state == "replaying",
+    sqlite_where=dead_letters.c.state == "replaying",
+)
+
+operations = Table(
+    "operations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant", Name, nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("state", Name, nullable=False),
+    # The id of the API key that asked; null for the command line, which needs none.
+    Column("by", Name),
+    Column("request_id", Name),
+    Column("filter", Json, nullable=False),
+    Column("at_most", Integer, nullable=False),
+    # Of a replay only: how many a second, down which priority, worth sending for how many seconds.
+    Column("rate", Float),
+    Column("priority", Name),
+    Column("ttl", Integer),
+    Column("matched", Integer, nullable=False),
+    Column("replayed", Integer, nullable=False, server_default="0"),
+    Column("dropped", Integer, nullable=False, server_default="0"),
+    Column("forgotten", Integer, nullable=False, server_default="0"),
+    Column("discarded", Integer, nullable=False, server_default="0"),
+    Column("created_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    # The last notification that it made: the next one waits for it.
+    Column("last_released", Id),
+    Column("released_at", UtcTime),
+)
+Index(
+    "ix_operations_running",
+    operations.c.id,
+    postgresql_where=operations.c.state == "running",
+    sqlite_where=operations.c.state == "running",
+)
 
 outbox = Table(
     "outbox",

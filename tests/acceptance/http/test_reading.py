@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from notifier.domain.ids import parse_notification_id
-from notifier.http.answer_types import FailurePage, ListedNotification, Notification, NotificationPage
+from notifier.http.answer_types import ListedNotification, Notification, NotificationPage
+from notifier.http.failure_answers import FailurePage
 from notifier.storage.dead_letters import bury
 from notifier.storage.engine import writing
 from tests.acceptance.http.test_sending import body
@@ -195,15 +196,13 @@ async def test_failures_are_listed(door):
 
 
 async def test_what_is_not_built_yet_is_404(door):
-    """PATCH, resend, content, batches, summaries: none pretends."""
+    """PATCH, resend, content, batches: none pretends."""
     (name,) = await kept(door)
     own = f"/v1/notifications/{name}"
     for method, path in (
         ("PATCH", own),
         ("POST", f"{own}/resend"),
         ("DELETE", f"{own}/content"),
-        ("GET", "/v1/failures/summary"),
-        ("POST", "/v1/failures/replay"),
         ("GET", f"/v1/batches/bat_{STRANGER}"),
     ):
         assert (await door.ask(method, path)).status == 404, path

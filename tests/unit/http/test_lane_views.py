@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from notifier.domain.lanes import Lane
-from notifier.http import answer_types, lane_views
+from notifier.http import answer_types, failure_answers, lane_views
 from notifier.http.examples import ANSWERS
 from notifier.http.lane_views import Facts
 from notifier.storage.lane_controls import Control
@@ -111,4 +111,5 @@ def test_workers_tell_who_they_are_and_what_they_decided():
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_example_of_an_answer_has_its_form(name):
-    msgspec.convert(ANSWERS[name], getattr(answer_types, name))
+    shapes = {shape.__name__: shape for shape in (*answer_types.ALL, *failure_answers.ALL)}
+    msgspec.convert(ANSWERS[name], shapes[name])

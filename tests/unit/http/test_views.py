@@ -63,6 +63,11 @@ def test_a_failure_shows_its_last_attempt_without_its_claim():
         last_attempt=attempt(claim_id=2**62),
         created_at=MADE,
         finished_at=MADE,
+        age_seconds=1.5,
+        state="open",
+        operation_id=None,
+        settled_at=None,
+        replayed_as=None,
     )
     assert failure(dead)["last_attempt"] == attempt()
     dead.last_attempt = None
