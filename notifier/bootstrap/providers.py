@@ -33,6 +33,11 @@ def make_accounts(
     return {channel: {one.name: one for one in found[channel]} for channel in Channel}
 
 
+def provider_names(settings: Settings) -> dict[Channel, tuple[str, ...]]:
+    """The names of each channel's accounts, the preferred one first."""
+    return {channel: tuple(known) for channel, known in make_accounts(settings).items()}
+
+
 def make_router(known: Mapping[Channel, Mapping[str, Account]]) -> Router:
     """Who sends next, by name."""
     return Router({channel: tuple(names) for channel, names in known.items()})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Channel, Lane
 from notifier.domain.replays import OperationKind
 
 
@@ -56,6 +56,12 @@ class Door(Protocol):
 
     def stop_operation(self, name: str) -> Answer:
         """What POST /v1/operations/{name}/cancel answers; raises `NoAnswer`."""
+
+    def providers(self) -> Answer:
+        """What GET /v1/providers answers; raises `NoAnswer`."""
+
+    def set_disabled(self, name: str, channel: Channel | None, disabled: bool) -> Answer:
+        """What POST /v1/providers/{name}/disable, or enable, answers; raises `NoAnswer`."""
 
     def close(self) -> None:
         """Let go."""

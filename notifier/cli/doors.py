@@ -4,12 +4,13 @@ Both answer the same documents and the same problems (RFC 9457), so a command ne
 """
 
 import sys
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 import click
 
-from notifier.cli.answers import Answer, Door
+from notifier.cli.answers import Answer, Door, NoAnswer
 from notifier.cli.support import fail
 from notifier.cli.words import printable
 
@@ -35,6 +36,26 @@ def open_door(tenant: str | None) -> Door:
     from notifier.cli.remote import RemoteDoor
 
     return RemoteDoor(remote.url, remote.key)
+
+
+def ask(
+    question: Callable[[Door], Answer],
+    as_json: bool,
+    *,
+    tenant: str | None = None,
+    options: dict[str, str] | None = None,
+) -> Answer:
+    """The door's good answer, or the command's end; `options` as for `end_with_problem`."""
+    door = open_door(tenant)
+    try:
+        answer = question(door)
+    except NoAnswer as error:
+        fail(str(error))
+    finally:
+        door.close()
+    if not answer.good:
+        end_with_problem(answer, as_json, options)
+    return answer
 
 
 def end_with_problem(answer: Answer, as_json: bool, options: dict[str, str] | None = None) -> None:

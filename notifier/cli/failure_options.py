@@ -5,9 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from notifier.cli.answers import Answer, Door, NoAnswer
-from notifier.cli.doors import end_with_problem, open_door
-from notifier.cli.support import fail
+from notifier.cli import doors
+from notifier.cli.answers import Answer, Door
 from notifier.domain.ids import parse_operation_id
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.lifecycle import Reason
@@ -72,14 +71,5 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def ask(question: Callable[[Door], Answer], tenant: str | None, as_json: bool) -> Answer:
-    """The door's good answer, or the command's end."""
-    door = open_door(tenant)
-    try:
-        answer = question(door)
-    except NoAnswer as error:
-        fail(str(error))
-    finally:
-        door.close()
-    if not answer.good:
-        end_with_problem(answer, as_json, SOURCES)
-    return answer
+    """The door's good answer, or the command's end, which names these options."""
+    return doors.ask(question, as_json, tenant=tenant, options=SOURCES)

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from notifier.cli.answers import Answer, Door, NoAnswer
-from notifier.cli.doors import end_with_problem, open_door
-from notifier.cli.support import fail, json_option, say
+from notifier.cli.answers import Answer, Door
+from notifier.cli.doors import ask
+from notifier.cli.support import json_option, say
 from notifier.cli.words import printable, table
 from notifier.domain.lanes import Lane
 
@@ -136,15 +136,6 @@ def _lanes(door: Door) -> Answer:
     return door.lanes()
 
 
-def _asked(ask: Callable[[Door], Answer], as_json: bool) -> dict[str, Any]:
+def _asked(question: Callable[[Door], Answer], as_json: bool) -> dict[str, Any]:
     """The document, or the command's end."""
-    door = open_door(None)
-    try:
-        answer = ask(door)
-    except NoAnswer as error:
-        fail(str(error))
-    finally:
-        door.close()
-    if not answer.good:
-        end_with_problem(answer, as_json)
-    return answer.document
+    return ask(question, as_json).document

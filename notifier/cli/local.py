@@ -12,16 +12,17 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.bootstrap.front import Front, make_door, make_front, start_publishing
+from notifier.bootstrap.providers import provider_names
 from notifier.bootstrap.roads import make_broker
 from notifier.cli import local_failures
 from notifier.cli.answers import Answer, NoAnswer
 from notifier.cli.database import NotUsable, open_database, reason_of
 from notifier.domain.errors import NotConfirmed, NotFound, NotifierError
 from notifier.domain.ids import parse_notification_id
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Channel, Lane
 from notifier.domain.notification import NewNotification
 from notifier.domain.replays import OperationKind
-from notifier.http import lane_views, lanes, sending, views
+from notifier.http import lane_views, lanes, provider_views, providers, sending, views
 from notifier.http.answers import encoded
 from notifier.http.callers import Caller
 from notifier.http.compose import Asked, compose
@@ -143,6 +144,32 @@ class LocalDoor:
             lambda facts: lane_views.lane_document(facts, lane),
             lambda engine: lanes.set_paused(engine, lane, paused, None),
         )
+
+    def providers(self) -> Answer:
+        """See `Door`."""
+        names = provider_names(self._settings)
+        fresh = self._settings.beat_fresh_seconds
+        return self._stored(
+            lambda engine: Answer(
+                HTTPStatus.OK,
+                _plain({"data": provider_views.providers(providers.facts_of(engine, fresh), names)}),
+            )
+        )
+
+    def set_disabled(self, name: str, channel: Channel | None, disabled: bool) -> Answer:
+        """See `Door`; whoever may use the database needs no key, so none is noted."""
+        names, fresh = provider_names(self._settings), self._settings.beat_fresh_seconds
+        try:
+            key = provider_views.the_account(names, name, channel)
+        except NotifierError as error:
+            return _refused(problem_of(error))
+
+        def change(engine: Engine) -> Answer:
+            providers.set_disabled(engine, key, disabled, None)
+            facts = providers.facts_of(engine, fresh)
+            return Answer(HTTPStatus.OK, _plain(provider_views.provider_document(facts, names, key)))
+
+        return self._stored(change)
 
     def failures(self, query: Mapping[str, str]) -> Answer:
         """See `Door`."""

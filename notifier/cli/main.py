@@ -15,6 +15,7 @@ COMMANDS = {
     "send": "Send one notification.",
     "status": "Show what became of a notification.",
     "lanes": "Show the lanes as they are now; pause one, or let it go on.",
+    "providers": "Show the provider accounts as they are now; take one out, or let it send again.",
     "failures": "List and count what finally failed; replay or discard it.",
     "keys": "Create, list and revoke API keys.",
     "simulate": "Simulate the scheduler under a load, to size a worker's threads.",

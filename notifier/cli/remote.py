@@ -8,11 +8,11 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from notifier.cli.answers import Answer, NoAnswer
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Channel, Lane
 from notifier.domain.replays import OperationKind
 
 _TIMEOUT = 10.0
@@ -60,6 +60,16 @@ class RemoteDoor:
     def set_paused(self, lane: Lane, paused: bool) -> Answer:
         """See `Door`."""
         path = f"/v1/lanes/{lane.channel}/{lane.priority}/{'pause' if paused else 'resume'}"
+        return self._ask(Request(self._url + path, headers=self._headers, method="POST"))  # noqa: S310
+
+    def providers(self) -> Answer:
+        """See `Door`."""
+        return self._ask(Request(f"{self._url}/v1/providers", headers=self._headers))  # noqa: S310
+
+    def set_disabled(self, name: str, channel: Channel | None, disabled: bool) -> Answer:
+        """See `Door`."""
+        query = f"?channel={channel}" if channel else ""
+        path = f"/v1/providers/{quote(name, safe='')}/{'disable' if disabled else 'enable'}{query}"
         return self._ask(Request(self._url + path, headers=self._headers, method="POST"))  # noqa: S310
 
     def failures(self, query: Mapping[str, str]) -> Answer:

@@ -4,10 +4,9 @@ from typing import Any
 
 import click
 
-from notifier.cli.answers import NoAnswer
-from notifier.cli.doors import end_with_problem, open_door
+from notifier.cli.doors import ask
 from notifier.cli.send import tenant_option
-from notifier.cli.support import fail, json_option, say
+from notifier.cli.support import json_option, say
 from notifier.cli.words import printable, table
 from notifier.domain.ids import parse_notification_id
 
@@ -28,15 +27,7 @@ def command(notification: str, tenant: str | None, as_json: bool) -> None:
     Asks the service at NOTIFIER_URL with NOTIFIER_API_KEY when they are set, else the database of
     Settings.
     """
-    door = open_door(tenant)
-    try:
-        answer = door.show(notification)
-    except NoAnswer as error:
-        fail(str(error))
-    finally:
-        door.close()
-    if not answer.good:
-        end_with_problem(answer, as_json)
+    answer = ask(lambda door: door.show(notification), as_json, tenant=tenant)
     say(as_json, answer.document, in_words(answer.document))
 
 

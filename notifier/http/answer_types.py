@@ -230,6 +230,35 @@ class WorkerList(Shape):
     data: list[Worker]
 
 
+class Provider(Shape):
+    """One provider account over all living workers; rates are shares (0 to 1) of the calls of the last 30 s.
+
+    `preference` 1 is asked first. `why` is ``errors``, ``slow`` or ``config`` while the breaker is not closed.
+    """
+
+    name: str
+    channel: Channel
+    preference: int
+    breaker: Literal["closed", "open", "half_open"]
+    opened_at: str | None
+    why: str | None
+    probe_in_seconds: float | None
+    disabled: bool
+    disabled_by: str | None
+    disabled_at: str | None
+    workers: int
+    calls: int
+    error_rate: float | None
+    slow_rate: float | None
+    p95_seconds: float | None
+
+
+class ProviderList(Shape):
+    """Every configured account, channel by channel, the preferred one first."""
+
+    data: list[Provider]
+
+
 class Root(Shape):
     """What this is."""
 
@@ -254,5 +283,5 @@ class Ready(Shape, omit_defaults=True):
 
 ALL = (
     Problem, Accepted, DryRun, BatchAccepted, ListedNotification, Notification, NotificationPage,
-    Lane, LaneList, WorkerList, Root, Alive, Ready,
+    Lane, LaneList, WorkerList, Provider, ProviderList, Root, Alive, Ready,
 )  # fmt: skip

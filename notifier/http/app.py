@@ -14,6 +14,7 @@ from notifier.http import (
     notifications,
     openapi,
     operations,
+    providers,
     sending,
 )
 from notifier.http.auth import KeyRing
@@ -25,6 +26,7 @@ from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, DoorParts
 #: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
 _ID = "{id:ntf_[^{}/]*}"
 _LANE = "/v1/lanes/{channel}/{priority}"
+_PROVIDER = "/v1/providers/{name}"
 
 
 def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
@@ -54,6 +56,9 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
         web.post(f"{_LANE}/pause", lanes.pause),
         web.post(f"{_LANE}/resume", lanes.resume),
         web.get("/v1/workers", lanes.processes),
+        web.get("/v1/providers", providers.listing),
+        web.post(f"{_PROVIDER}/disable", providers.disable),
+        web.post(f"{_PROVIDER}/enable", providers.enable),
     ]
     if with_dev:
         found.append(web.get("/v1/dev/messages", dev.messages))

@@ -80,6 +80,23 @@ _LANE: dict[str, Any] = {
     "why": ["paused"],
     "last_decision": _DECISION,
 }
+_PROVIDER: dict[str, Any] = {
+    "name": "ses-eu",
+    "channel": "email",
+    "preference": 1,
+    "breaker": "open",
+    "opened_at": "2027-01-01T09:00:00.000Z",
+    "why": "errors",
+    "probe_in_seconds": 3.2,
+    "disabled": False,
+    "disabled_by": None,
+    "disabled_at": None,
+    "workers": 2,
+    "calls": 40,
+    "error_rate": 0.625,
+    "slow_rate": 0.0,
+    "p95_seconds": 0.412,
+}
 _WORKER: dict[str, Any] = {
     "id": "0197f2a4-7c1e-4b3a-9d05-3f6f2b8e4c11",
     "role": "worker",
@@ -140,6 +157,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Lane": _LANE,
     "LaneList": {"data": [_LANE]},
     "WorkerList": {"data": [_WORKER]},
+    "Provider": _PROVIDER,
+    "ProviderList": {"data": [_PROVIDER]},
     "Operation": _OPERATION,
     "FailureSummary": _SUMMARY,
 }

@@ -59,6 +59,7 @@ _ONE_PATH = "/v1/notifications/{id}"
 _OPERATION_PATH = "/v1/operations/{operation}"
 _FAILURES = ("state", "since", "until", "failure_status", "reason", "channel", "priority", "provider")
 _LANE_PATH = "/v1/lanes/{channel}/{priority}"
+_PROVIDER_PATH = "/v1/providers/{name}"
 
 OPERATIONS = (
     Operation(
@@ -137,6 +138,20 @@ OPERATIONS = (
         method="post", path=f"{_LANE_PATH}/resume", scope="admin", status=200, gives="Lane",
         summary="Let a paused lane go on",
         parameters=("lane_channel", "lane_priority"), refuses=(*_NO_BODY, *_READ, *_ONE),
+    ),
+    Operation(
+        method="get", path="/v1/providers", scope="read", status=200, gives="ProviderList", refuses=_READ,
+        summary="Every provider account as it is now: breaker, errors, times, joined over all living workers",
+    ),
+    Operation(
+        method="post", path=f"{_PROVIDER_PATH}/disable", scope="admin", status=200, gives="Provider",
+        summary="Send nothing more through an account, within two seconds; what runs goes on",
+        parameters=("provider_name", "channel"), refuses=(*_NO_BODY, *_READ, *_ONE),
+    ),
+    Operation(
+        method="post", path=f"{_PROVIDER_PATH}/enable", scope="admin", status=200, gives="Provider",
+        summary="Let an account send again; its breaker judges it as before",
+        parameters=("provider_name", "channel"), refuses=(*_NO_BODY, *_READ, *_ONE),
     ),
     Operation(
         method="get", path="/v1/workers", scope="read", status=200, gives="WorkerList", refuses=_READ,

@@ -66,6 +66,13 @@ def parameters() -> dict[str, Any]:
             "schema": _enum(kind),
             "description": f"The lane's {name}; whatever else is 404",
         }
+    made["provider_name"] = {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "The account's name, as Settings give it; whatever else is 404",
+    }
     made["failure_status"] = made["status"] | {"schema": _enum(FailureStatus)}
     made["operation"] = {
         "name": "operation",

@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from notifier.cli import lanes, main
+from notifier.cli import doors, lanes, main
 from notifier.cli.answers import Answer, NoAnswer
 from notifier.http.examples import ANSWERS
 
@@ -43,7 +43,7 @@ class Door:
 @pytest.fixture
 def door(monkeypatch):
     made = Door(Answer(200, {"data": [PAUSED, FREE]}))
-    monkeypatch.setattr(lanes, "open_door", lambda _tenant: made)
+    monkeypatch.setattr(doors, "open_door", lambda _tenant: made)
     return made
 
 
