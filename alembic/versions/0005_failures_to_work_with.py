@@ -14,7 +14,6 @@ branch_labels = None
 depends_on = None
 
 _moment = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
-_replaying = sa.text("state = 'replaying'")
 
 
 def upgrade() -> None:
@@ -24,13 +23,11 @@ def upgrade() -> None:
         table.add_column(sa.Column("settled_at", _moment))
         table.add_column(sa.Column("replayed_as", sa.Uuid()))
     op.create_index("ix_dead_letters_finished_at", "dead_letters", ["finished_at"])
-    op.create_index(
-        "ix_dead_letters_replaying",
-        "dead_letters",
-        ["operation_id", "notification_id"],
-        postgresql_where=_replaying,
-        sqlite_where=_replaying,
-    )
+    for name, columns, where in (
+        ("ix_dead_letters_open", ["tenant", "notification_id"], sa.text("state = 'open'")),
+        ("ix_dead_letters_replaying", ["operation_id", "notification_id"], sa.text("state = 'replaying'")),
+    ):
+        op.create_index(name, "dead_letters", columns, postgresql_where=where, sqlite_where=where)
     op.create_table(
         "operations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -64,6 +61,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("operations")
     op.drop_index("ix_dead_letters_replaying", table_name="dead_letters")
+    op.drop_index("ix_dead_letters_open", table_name="dead_letters")
     op.drop_index("ix_dead_letters_finished_at", table_name="dead_letters")
     with op.batch_alter_table("dead_letters") as table:
         for column in ("replayed_as", "settled_at", "operation_id", "state"):

@@ -123,6 +123,7 @@ def make_door(
         providers={channel: tuple(names) for channel, names in known.items()},
         utf8_addresses=bool(emails) and emails[0].utf8_addresses,
         default_ttl=default_ttl(settings),
+        key_hours=settings.idempotency_hours,
         body_limit=settings.body_limit_bytes,
         batch_limit=settings.batch_body_limit_bytes,
         header_deadline=settings.header_deadline_seconds,

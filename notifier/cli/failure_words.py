@@ -4,18 +4,22 @@ from typing import Any
 
 from notifier.cli.lanes import age
 from notifier.cli.words import printable, table
-from notifier.domain.replays import OperationKind, OperationState
+from notifier.domain.replays import FailureState, OperationKind, OperationState
 
-_HEAD = ("id", "lane", "status", "reason", "provider", "attempts", "ended", "answer")
+_HEAD: tuple[str, ...] = ("id", "lane", "status", "reason", "provider", "attempts", "ended", "answer")
 #: Characters of a provider's answer in a list; the whole of it is in `notifier status` and in the JSON.
 _ANSWER = 40
 
 
 def listed(rows: list[dict[str, Any]], *, more: bool) -> str:
-    """A line for each."""
+    """A line for each, with its state unless all are open."""
     if not rows:
         return "none"
-    told = table(_HEAD, [_line(row) for row in rows])
+    head, lines = _HEAD, [_line(row) for row in rows]
+    if any(row["state"] != FailureState.OPEN for row in rows):
+        head = ("state", *head)
+        lines = [[row["state"], *line] for row, line in zip(rows, lines, strict=True)]
+    told = table(head, lines)
     return f"{told}\nThere are more: a higher --limit shows them." if more else told
 
 

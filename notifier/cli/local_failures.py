@@ -41,7 +41,7 @@ def begin(engine: Engine, caller: Caller, kind: OperationKind, body: bytes, beat
     order = replace(order, by=None)
     if dry_run:
         return _good(views.preview(stored.preview(engine, order)))
-    made = operations.begin(engine, order)
+    made = operations.begin(engine, order).row
     waits = made.state is OperationState.RUNNING and not workers.any_living(engine, beat_fresh, "relay")
     return _good(views.operation(made), notes=(_NO_RELAY,) if waits else ())
 

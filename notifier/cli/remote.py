@@ -84,7 +84,13 @@ class RemoteDoor:
     def work_on_failures(self, kind: OperationKind, body: bytes) -> Answer:
         """See `Door`."""
         headers = {"Content-Type": "application/json"} | self._headers
-        return self._ask(Request(f"{self._url}/v1/failures/{kind}", body, headers, method="POST"))  # noqa: S310
+        try:
+            return self._ask(Request(f"{self._url}/v1/failures/{kind}", body, headers, method="POST"))  # noqa: S310
+        except NoAnswer as error:
+            if isinstance(_cause(error), _NEVER):
+                raise
+            seen = "notifier failures list --state all"
+            raise NoAnswer(f"{error}. It may have begun: `{seen}` shows what was taken.") from error
 
     def operation(self, name: str) -> Answer:
         """See `Door`."""

@@ -22,6 +22,9 @@ class HttpConfig:
     #: How long a notification lives when the request names no ttl.
     default_ttl: Mapping[Priority, int] = field(default_factory=lambda: dict(DEFAULT_TTL))
 
+    #: Hours for which an Idempotency-Key of an operation gives that operation.
+    key_hours: float = 24.0
+
     #: Largest body of one request; of a batch. Past it the answer is 413, from Content-Length at once.
     body_limit: int = 256 * 1024
     batch_limit: int = 5 * 1024 * 1024

@@ -42,6 +42,7 @@ _TAKE = (
     "unsupported_content_encoding", "invalid_request", "unavailable",
 )  # fmt: skip
 _KEEP = (*_TAKE, "idempotency_key_reused", "idempotency_key_in_use", "backlog_full", "outcome_unknown")
+_BEGIN = (*_TAKE, "idempotency_key_reused", "idempotency_key_in_use", "outcome_unknown")
 _ONE = ("not_found",)
 _NO_BODY = (
     "bad_request",
@@ -110,11 +111,12 @@ OPERATIONS = (
     Operation(
         method="post", path="/v1/failures/replay", scope="admin", status=202, gives="Operation",
         summary="Send failures again, one after another, each once; dry_run: 200 with their number",
-        takes="ReplayRequest", refuses=_TAKE, also=((200, "Preview"),),
+        takes="ReplayRequest", parameters=("Idempotency-Key",), refuses=_BEGIN, also=((200, "Preview"),),
     ),
     Operation(
         method="post", path="/v1/failures/discard", scope="admin", status=200, gives="Discarded",
-        summary="Put failures aside; the notifications stay what they are", takes="DiscardRequest", refuses=_TAKE,
+        summary="Put failures aside; the notifications stay what they are", takes="DiscardRequest",
+        parameters=("Idempotency-Key",), refuses=_BEGIN,
     ),
     Operation(
         method="get", path=_OPERATION_PATH, scope="read", status=200, gives="Operation",

@@ -6,16 +6,18 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Engine
 
-from notifier.domain.errors import NotFound
+from notifier.domain.errors import NotFound, OutcomeUnknown, Unavailable
 from notifier.domain.ids import operation_id, parse_operation_id
 from notifier.domain.replays import OperationKind
 from notifier.http import queries, views
 from notifier.http.answers import json_answer
 from notifier.http.body import read_json, read_nothing
 from notifier.http.failure_orders import read_order
+from notifier.http.headers import idempotency_key_of
 from notifier.http.parts import CONFIG, REQUEST_ID, enter, read
+from notifier.http.sending import REPLAYED, digest_of
 from notifier.storage import operations
-from notifier.storage.operations import OperationRow, Order
+from notifier.storage.operations import Begun, OperationRow, Order, OrderKey
 
 log = structlog.get_logger("notifier.failures")
 
@@ -47,9 +49,12 @@ async def cancel(request: web.Request) -> web.Response:
     return json_answer(views.operation(_there(found)))
 
 
-def begin(engine: Engine, order: Order) -> OperationRow:
+def begin(engine: Engine, order: Order, key: OrderKey | None = None) -> Begun:
     """Keep the operation and log who asked for it."""
-    made = operations.begin(engine, order)
+    begun = operations.begin(engine, order, key)
+    made = begun.row
+    if begun.replayed:
+        return begun
     log.info(
         "operation_begun",
         kind=made.kind,
@@ -62,7 +67,7 @@ def begin(engine: Engine, order: Order) -> OperationRow:
         ttl=made.ttl,
         matched=made.matched,
     )
-    return made
+    return begun
 
 
 def stop(engine: Engine, tenant: str, wanted: UUID, by: str | None) -> OperationRow | None:
@@ -82,13 +87,25 @@ def stop(engine: Engine, tenant: str, wanted: UUID, by: str | None) -> Operation
 async def _begin(request: web.Request, kind: OperationKind, status: int) -> web.Response:
     caller = await enter(request, "admin")
     queries.read_query(request, {})
+    key = idempotency_key_of(request)
     body = await read_json(request, request.app[CONFIG])
     order, dry_run = read_order(body, kind, caller, request[REQUEST_ID])
     if dry_run:
         return json_answer(views.preview(await read(request, operations.preview, order)))
-    made = await read(request, begin, order)
-    headers = {"Location": views.operation_path(made.id)}
-    return json_answer(views.operation(made), status=status, headers=headers)
+    named = key and OrderKey(
+        api_key=caller.key_id,
+        route=f"POST /v1/failures/{kind}",
+        key=key,
+        body_hash=digest_of(body, {}).hex(),
+        hours=request.app[CONFIG].key_hours,
+    )
+    try:
+        begun = await read(request, begin, order, named or None)
+    except Unavailable:
+        # Its commit may have been under way, or yet to come.
+        raise OutcomeUnknown("it may have begun; the Idempotency-Key tells") from None
+    headers = {"Location": views.operation_path(begun.row.id), **(REPLAYED if begun.replayed else {})}
+    return json_answer(views.operation(begun.row), status=status, headers=headers)
 
 
 def _id(request: web.Request) -> UUID:

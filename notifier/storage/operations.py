@@ -6,7 +6,7 @@ none of them: idempotent per failure.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,10 +26,12 @@ from sqlalchemy import (
     update,
 )
 
+from notifier.domain.errors import KeyInUse, KeyReused
 from notifier.domain.ids import uuid7
 from notifier.domain.lanes import Priority
 from notifier.domain.replays import FailureState, OperationKind, OperationState
-from notifier.storage.accepting import database_time
+from notifier.storage import accepting
+from notifier.storage.accepting import KeyClaim, database_time
 from notifier.storage.dead_letters import FailureFilter, matches
 from notifier.storage.engine import reading, writing
 from notifier.storage.tables import dead_letters, notifications, operations
@@ -56,6 +58,25 @@ class Order:
     rate: float | None = None
     priority: Priority | None = None
     ttl: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderKey:
+    """An Idempotency-Key with the digest of its request, kept for `hours`."""
+
+    api_key: str
+    route: str
+    key: str
+    body_hash: str
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An operation, and whether its order had come before."""
+
+    row: "OperationRow"
+    replayed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +134,17 @@ def preview(engine: Engine, order: Order) -> Preview:
     return Preview(matched=matched, dropped=over, forgotten=forgotten, more=all_found > matched)
 
 
-def begin(engine: Engine, order: Order) -> OperationRow:
-    """Take what matches and keep the operation, in one transaction; a discard is done with that."""
+def begin(engine: Engine, order: Order, key: OrderKey | None = None) -> Begun:
+    """Take what matches and keep the operation, in one transaction; a discard is done with that.
+
+    The same `key` again gives the first operation as it stands; raises `KeyReused`, or `KeyInUse`.
+    """
     with writing(engine) as connection:
-        made = uuid7(database_time(connection))
+        now = database_time(connection)
+        made = uuid7(now)
+        former = _named_before(connection, key, made, now) if key is not None else None
+        if former is not None:
+            return Begun(_get(connection, order.tenant, former), replayed=True)
         number = _mark(connection, order, made)
         discards = order.kind is OperationKind.DISCARD
         runs = number > 0 and not discards
@@ -139,7 +167,28 @@ def begin(engine: Engine, order: Order) -> OperationRow:
                 finished_at=None if runs else db_now(),
             )
         )
-        return _get(connection, order.tenant, made)
+        return Begun(_get(connection, order.tenant, made), replayed=False)
+
+
+def _named_before(connection: Connection, key: OrderKey, made: UUID, now: datetime) -> UUID | None:
+    """The operation that `key` stands for; None if it stands for `made` from now on."""
+    claim = KeyClaim(
+        api_key=key.api_key,
+        route=key.route,
+        key=key.key,
+        body_hash=key.body_hash,
+        answer=str(made),
+        expires_at=now + timedelta(hours=key.hours),
+    )
+    accepting.forget_key(connection, claim.name)
+    if accepting.take_keys(connection, [claim]):
+        return None
+    found = accepting.find_key(connection, claim.name)
+    if found is None:
+        raise KeyInUse("another request took this key just now")
+    if found.body_hash != key.body_hash:
+        raise KeyReused("this Idempotency-Key was used with another request")
+    return UUID(found.answer)
 
 
 def _mark(connection: Connection, order: Order, operation: UUID) -> int:

@@ -149,6 +149,13 @@ dead_letters = Table(
 Index("ix_dead_letters_tenant", dead_letters.c.tenant, dead_letters.c.notification_id)
 Index("ix_dead_letters_finished_at", dead_letters.c.finished_at)
 Index(
+    "ix_dead_letters_open",
+    dead_letters.c.tenant,
+    dead_letters.c.notification_id,
+    postgresql_where=dead_letters.c.state == "open",
+    sqlite_where=dead_letters.c.state == "open",
+)
+Index(
     "ix_dead_letters_replaying",
     dead_letters.c.operation_id,
     dead_letters.c.notification_id,

@@ -11,7 +11,7 @@ from notifier.storage import migrations, operations
 from tests.conformance.storage_kit import TENANT, claim_one, ending, engine_at, row, store
 from tests.conformance.storage_kit import change as change_row
 from tests.conformance.test_storage_relay import relay_of
-from tests.conformance.test_storage_replays import EMAIL_LOW, fail, order, states
+from tests.conformance.test_storage_replays import EMAIL_LOW, begin, fail, order, states
 from tests.nodes.waiting import wait_until
 
 RATE = 5.0
@@ -26,7 +26,7 @@ def test_the_next_is_released_once_the_former_was_sent_and_the_gap_is_over(engin
     """Not while it waits in its queue, nor while it is being sent; then after the rest of the gap."""
     ours = fail(engine, 2)
     with relay_of(engine) as it:
-        operation = operations.begin(engine, order(rate=RATE))
+        operation = begin(engine, order(rate=RATE))
         first = it.relay.pass_once()
         assert (first.replayed, first.replay_in) == (1, 0.0)
         (released,) = published(it)
@@ -50,7 +50,7 @@ def test_what_is_to_be_tried_again_holds_nobody_up(engine):
     """Its retry may be hours away."""
     fail(engine, 2)
     with relay_of(engine) as it:
-        operations.begin(engine, order(rate=1000.0))
+        begin(engine, order(rate=1000.0))
         it.relay.pass_once()
         claimed = claim_one(engine, published(it)[0], EMAIL_LOW)
         store(engine, [ending(claimed, Status.QUEUED)])
@@ -63,7 +63,7 @@ def test_two_replays_go_side_by_side(engine):
     fail(engine, 2)
     with relay_of(engine) as it:
         for _ in range(2):
-            operations.begin(engine, order(limit=1))
+            begin(engine, order(limit=1))
         assert it.relay.pass_once().replayed == 2
         assert len(published(it)) == 2
 
@@ -110,5 +110,5 @@ def test_before_the_migration_a_relay_does_its_other_duties(database_url):
         assert not [one for one in sent if "DELETE FROM dead_letters" in one]
         migrations.upgrade(database_url)
         fail(engine, 1)
-        operations.begin(engine, order())
+        begin(engine, order())
         assert it.relay.pass_once().replayed == 1

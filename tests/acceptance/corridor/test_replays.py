@@ -112,6 +112,35 @@ def test_a_replay_whose_process_dies_is_carried_on_and_each_is_sent_once(
         assert ask(fleet, key, "/v1/failures/replay", {"filter": FILTER})["matched"] == 0
 
 
+def test_a_relay_that_dies_between_a_release_and_its_message_repeats_nothing(
+    tmp_path, postgres_url, rabbitmq_vhost_url
+):
+    """The release is committed with the bell it owes: whoever comes later rings it, once."""
+    with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url, NOTIFIER_OUTBOX_GRACE_SECONDS="1") as fleet:
+        fleet.run("alembic", "upgrade", "head")
+        ours = fail(fleet, 5, Reason.PROVIDER_REJECTED)
+        fleet.sink()
+        fleet.serve()
+        key = fleet.key()
+        fleet.settings["NOTIFIER_CRASH_AT"] = "relay_after_update"
+        doomed = fleet.work(threads=2)
+        wait_until(lambda: len(relays(fleet)) == 1, 30, "the relay that will die")
+        begun = ask(fleet, key, "/v1/failures/replay", {"filter": FILTER, "rate": 1000})
+        wait_until(lambda: not relays(fleet), 30, "its death")
+        path = begun["links"]["self"]
+        assert ask(fleet, key, path)["replayed"] == 1
+        fleet.kill([doomed])
+
+        del fleet.settings["NOTIFIER_CRASH_AT"]
+        fleet.work(threads=2)
+        wait_until(lambda: ask(fleet, key, path)["state"] == "done", 60, "the end of the replay")
+        assert fleet.wait_for_final(10, timeout=60) == {"failed": 5, "sent": 5}
+        replayed = replays_of(fleet, key)
+        assert set(replayed) == ours
+        assert fleet.delivered() == dict.fromkeys(map(message_id, replayed.values()), 1)
+        assert books.read(fleet.engine).balanced
+
+
 def replays_of(fleet: Fleet, key: str) -> dict[str, str]:
     """The new notification of each failure, by the failure's id."""
     found: dict[str, str] = {}

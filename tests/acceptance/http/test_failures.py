@@ -130,6 +130,31 @@ async def test_what_can_no_longer_be_sent_is_said_beforehand_and_afterwards(door
     assert [one.id for one in await listed(door, "?state=dropped")] == [old]
 
 
+async def test_the_same_key_gets_the_same_operation(door, admin):
+    """Once it was taken, whoever did not hear of it can ask again; another body is refused."""
+    await failed(door, 2)
+    sent, key = json.dumps({"filter": REFUSED}), {"Idempotency-Key": "once"}
+    first = await door.post(sent, path=REPLAY, key=admin, headers=key)
+    carry_on(door, 1)
+    again = await door.post(sent, path=REPLAY, key=admin, headers=key)
+    assert (again.status, again.headers["Idempotency-Replayed"]) == (202, "true")
+    assert again.json()["operation_id"] == first.json()["operation_id"]
+    assert (first.json()["left"], again.json()["left"]) == (2, 1)
+    other = await door.post(json.dumps({"filter": {}}), path=REPLAY, key=admin, headers=key)
+    assert (other.status, other.json()["code"]) == (422, "idempotency_key_reused")
+    aside = await door.post(sent, path=DISCARD, key=admin, headers=key)
+    assert (aside.status, aside.json()["matched"]) == (200, 0), "another route, another key"
+
+
+async def test_without_storage_nobody_says_that_nothing_was_taken(door, admin):
+    await door.ask("GET", "/v1/failures", key=admin)
+    door.lose_storage()
+    answer = await door.post(json.dumps({"filter": {}}), path=REPLAY, key=admin)
+    assert answer.status == 503
+    door.find_storage()
+    assert (await door.post(json.dumps({"filter": {}}), path=REPLAY, key=admin)).status == 202
+
+
 async def test_a_priority_of_ones_own(door, admin):
     await failed(door, 1)
     await asked(door, admin, priority="low")
