@@ -116,7 +116,7 @@ class Lease:
 
 def lease(limit: Limit, bucket: Bucket | None, ask: Ask, now: float) -> tuple[Bucket, Lease]:
     """Take permits; a bucket that is missing is made anew with its burst spent."""
-    bucket = _blocked(limit, bucket or Bucket(now + limit.spent), ask, now)
+    bucket = _blocked(limit, bucket or Bucket(now + limit.spent, paced_at=now), ask, now)
     interval = limit.interval / pace_of(limit, bucket, now)
     end = min(bucket.end, now + limit.spent + MOST_DEBT * interval)
     if ask.back and ask.back_end == bucket.end:
