@@ -12,6 +12,7 @@ from notifier.actors.declare import declare_actors
 from notifier.actors.finishing import Finishing
 from notifier.actors.lifetime import Lifetime
 from notifier.bootstrap import engines
+from notifier.bootstrap.limits import make_limits
 from notifier.bootstrap.providers import make_accounts, make_router
 from notifier.bootstrap.relays import StandInRelay, make_relay
 from notifier.bootstrap.roads import BrokerParts
@@ -92,12 +93,14 @@ def make_back(
     accounts = make_accounts(settings, capture)
     if settings.production:
         _warn_of_console(accounts)
-    router = make_router(accounts)
+    limits = make_limits(settings, accounts, threads)
+    router = make_router(accounts, limits.permits)
     scheduling = LaneScheduling(
         make_gate(router, settings.queue_prefix),
         policy=make_policy(settings, threads),
         lanes=lane_options(settings),
     )
+    keeper = limits.keeper(scheduling)
     desk = ClaimDesk(
         claims,
         owner,
@@ -115,6 +118,7 @@ def make_back(
         retry_policy(settings),
         _delivery_config(settings),
         put_back=_putting_back(scheduling),
+        permits=limits.permits,
         signals=signals,
         reach=reach,
     )
@@ -141,8 +145,16 @@ def make_back(
     for one in (
         *first,
         Lifetime(
-            [recorder.start, beats.start],
-            [stand_in.stop, lambda: _stop_recorder(recorder), beats.stop, claims.dispose, records.dispose],
+            [recorder.start, beats.start, keeper.start],
+            [
+                stand_in.stop,
+                keeper.stop,
+                lambda: _stop_recorder(recorder),
+                beats.stop,
+                limits.dispose,
+                claims.dispose,
+                records.dispose,
+            ],
         ),
         scheduling,
         current,

@@ -7,7 +7,7 @@ from notifier.domain.lanes import Channel
 from notifier.providers.base import Account
 from notifier.providers.captured import Captured
 from notifier.providers.registry import ProviderDefaults, accounts
-from notifier.routing import Router
+from notifier.routing import Limits, Router
 from notifier.settings import Settings
 
 
@@ -33,6 +33,6 @@ def make_accounts(
     return {channel: {one.name: one for one in found[channel]} for channel in Channel}
 
 
-def make_router(known: Mapping[Channel, Mapping[str, Account]]) -> Router:
-    """Who sends next, by name."""
-    return Router({channel: tuple(names) for channel, names in known.items()})
+def make_router(known: Mapping[Channel, Mapping[str, Account]], limits: Limits | None = None) -> Router:
+    """Who sends next, by name, within their limits."""
+    return Router({channel: tuple(names) for channel, names in known.items()}, limits)

@@ -15,6 +15,7 @@ import structlog
 
 from notifier.delivery import endings
 from notifier.delivery.claims import ClaimDesk, new_claim_id
+from notifier.delivery.permits import Permits
 from notifier.delivery.recorder import Owed, Recorder
 from notifier.domain.errors import RenderError
 from notifier.domain.lanes import Channel
@@ -23,7 +24,7 @@ from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Answer, Deferred, Outcome, Refused, Uncertain
 from notifier.domain.retries import RetryPolicy
 from notifier.providers.base import Account, Deadline, Provider
-from notifier.queueing.broker import Proxy
+from notifier.queueing.broker import NotBefore, Proxy
 from notifier.rendering.content import render_content, render_recipient
 from notifier.routing import Router
 from notifier.storage import faults
@@ -58,6 +59,7 @@ class Deliverer:
         config: DeliveryConfig,
         *,
         put_back: Callable[[Proxy, float], None],
+        permits: Permits | None = None,
         dice: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         signals: Signals | None = None,
@@ -70,6 +72,7 @@ class Deliverer:
         self._policy = policy
         self._config = config
         self._put_back = put_back
+        self._permits = permits or Permits()
         self._dice = dice
         self._clock = clock
         self._signals = signals or Signals()
@@ -82,13 +85,17 @@ class Deliverer:
         try:
             claimed = self._desk.claim(self._wanted(proxy))
         except Exception as error:  # noqa: BLE001 - whatever it is, the message is kept
+            self._hand_back(proxy)
             self._unclaimed(proxy, error)
             return
         if claimed is None:
+            self._hand_back(proxy)
             proxy.settlement.ack()
             self._signals.emit("not_claimable", id=proxy.decoded.id)
             return
         record = self._attempt(claimed, proxy, asked_at)
+        # What was not used by now will not be.
+        self._hand_back(proxy)
         proxy.ok = _answered(record)
         self._recorder.submit(Owed(record, proxy.settlement))
 
@@ -108,6 +115,11 @@ class Deliverer:
             proxy.claim_id = new_claim_id()
         granted = proxy.grant.provider if proxy.grant else ""
         return Wanted(proxy.decoded.id, proxy.decoded.lane, proxy.claim_id, granted)
+
+    def _hand_back(self, proxy: Proxy) -> None:
+        """The grant was not used: another message may have its permits."""
+        grant, proxy.grant = proxy.grant, None
+        self._permits.give_back(grant)
 
     def _unclaimed(self, proxy: Proxy, error: Exception) -> None:
         if not faults.is_away(error):
@@ -147,12 +159,18 @@ class Deliverer:
                 claimed, claimed.provider or "", Refused(Reason.PROVIDER_REJECTED, answer), asked_at, began
             )
         if self._config.lease - (began - asked_at) < account.timeout + self._config.send_margin:
-            log.info("claim_given_back", notification=str(claimed.id), lane=claimed.lane.name)
-            return endings.given_back(claimed, self._database_time(claimed, asked_at))
-        outcome = self._call(claimed, account, asked_at)
+            return self._given_back(claimed, asked_at, 0.0)
+        outcome = self._call(claimed, account, proxy, asked_at)
+        if isinstance(outcome, NotBefore):
+            return self._given_back(claimed, asked_at, outcome.seconds)
         return self._ended(claimed, account.name, outcome, asked_at, began)
 
-    def _call(self, claimed: Claimed, account: Account, asked_at: float) -> Outcome:
+    def _given_back(self, claimed: Claimed, asked_at: float, seconds: float) -> Record:
+        """The claim returns, and its message with it: due again in so many seconds, no attempt spent."""
+        log.info("claim_given_back", notification=str(claimed.id), lane=claimed.lane.name)
+        return endings.given_back(claimed, self._database_time(claimed, asked_at), wait=seconds)
+
+    def _call(self, claimed: Claimed, account: Account, proxy: Proxy, asked_at: float) -> Outcome | NotBefore:
         try:
             outgoing = self._outgoing(claimed, asked_at)
         except RenderError as error:
@@ -162,6 +180,16 @@ class Deliverer:
         except Exception as error:  # noqa: BLE001 - nothing was sent: no fault of the notification's
             log.error("provider_not_built", provider=account.name, error=type(error).__name__)
             return Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the provider can't be set up"))
+        # From here on the grant is used, whatever becomes of the call; its time may have passed.
+        grant, proxy.grant = self._permits.renewed(claimed.lane, proxy.grant, account.name), None
+        if isinstance(grant, NotBefore):
+            return grant
+        self._permits.charge(grant, claimed.units)
+        outcome = self._sent(provider, account, outgoing)
+        self._permits.heard(account.channel, account.name, outcome)
+        return outcome
+
+    def _sent(self, provider: Provider, account: Account, outgoing: Outgoing) -> Outcome:
         try:
             outcome = provider.send(outgoing, Deadline(account.timeout))
         except Exception as error:  # noqa: BLE001 - nobody knows what it did

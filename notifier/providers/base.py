@@ -63,6 +63,9 @@ class Account:
     timeout: float
     build: Callable[[], Provider] = field(repr=False)
     weight: int = 1
+    #: What the account may send, in units a second and at once (None: the usual burst for the rate).
+    rate: float | None = None
+    burst: int | None = None
     #: Whether addresses with a non-ASCII local part can be sent to (SMTPUTF8, RFC 6531).
     utf8_addresses: bool = False
 

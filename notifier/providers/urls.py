@@ -20,7 +20,7 @@ SCHEMES: Mapping[Channel, tuple[str, ...]] = {
     Channel.PUSH: ("console",),
 }
 _DEFAULT_PORTS: Mapping[str, int] = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-_LATER = frozenset({"rate", "weight"})
+_LATER = frozenset({"weight"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30})://", re.IGNORECASE)
@@ -140,6 +140,8 @@ def _options(scheme: str, query: str) -> dict[str, Value]:
             options[name] = allowed[name](_decoded(scheme, f"the option {name}", raw) or "")
         except NotAllowed as wrong:
             raise ProviderUrlError(f"{scheme}: the option {name} {wrong}") from None
+    if "burst" in options and "rate" not in options:
+        raise ProviderUrlError(f"{scheme}: the option burst needs a rate beside it, as in ?rate=14/s&burst=5")
     return options
 
 

@@ -64,13 +64,19 @@ class Grant:
     """Leave to start one message now, through one provider account."""
 
     provider: str
+    #: What the limits gave for it, one permit each; whoever does not use them hands them back.
+    permits: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NotBefore:
-    """No leave yet: ask again `seconds` from now."""
+    """No leave yet: ask again `seconds` from now.
+
+    `asking`: the answer is under way, so it is too early to go elsewhere.
+    """
 
     seconds: float
+    asking: bool = False
 
 
 class Proxy(dramatiq.MessageProxy):
