@@ -43,7 +43,8 @@ class Fallback:
         if interval is None:
             return now + _UNKNOWN_WAIT
         if self._at <= now:
-            self._at = now + interval
+            # Nobody asks at the very moment: what that loses is made up for, but never more than half a permit.
+            self._at = max(self._at, now - interval / 2) + interval
             return now
         return self._at
 

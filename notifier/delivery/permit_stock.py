@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from notifier.delivery.fallback import Fallback
+from notifier.delivery.permit_sharing import Sharing
 from notifier.domain.limits import Ask, Lease, Limit
-from notifier.domain.permit_shares import share
 from notifier.queueing.broker import NotBefore
 
 #: Between two asks of the store, in leases: less than one, so that permits are there before they are needed.
@@ -50,14 +50,11 @@ class PermitStock:
         self.limit = limit
         #: The bucket for as long as the store is silent.
         self.fallback = fallback
-        self._weights = tuple(weights)
         self._wake = wake
         self._slows = slows
         self._lock = threading.Lock()
         self._permits: deque[Permit] = deque()
-        self._allotted = [0] * len(weights)
-        self._carried = [0.0] * len(weights)
-        self._needs = [0] * len(weights)
+        self._sharing = Sharing(weights)
         self._asked_at = [float("-inf")] * len(weights)
         # What is to be told to the store: units used beyond their permits, and what the provider said.
         self._debt = 0
@@ -87,10 +84,10 @@ class PermitStock:
             head = self._permits[0]
             if head.start > now:
                 return NotBefore(head.start - now)
-            if not self._allotted[rank] and not self._share_anew(rank):
+            if not self._sharing.may(rank, len(self._permits)):
+                # The others' share; its own comes with the next lease, and then it is asked again.
                 return NotBefore(self.limit.lead)
-            self._allotted[rank] -= 1
-            self._needs[rank] = max(0, self._needs[rank] - 1)
+            self._sharing.took(rank)
             self._used += 1
             head.rank, head.used = rank, True
             return self._permits.popleft()
@@ -100,7 +97,7 @@ class PermitStock:
         with self._lock:
             if now < permit.use_by and now >= self._blocked_until:
                 self._permits.appendleft(permit)
-                self._allotted[permit.rank] += 1
+                self._sharing.came_back(permit.rank)
                 self._used -= 1
                 permit.used = False
                 self._returned = True
@@ -126,7 +123,7 @@ class PermitStock:
         with self._lock:
             self._tidy(now)
             recent = now - _ASKED_WITHIN * self.limit.lead
-            self._needs = [
+            self._sharing.needs = [
                 number if at >= recent else 0 for number, at in zip(waiting, self._asked_at, strict=True)
             ]
             if now < self._next_at or self._sent_at is not None:
@@ -160,7 +157,7 @@ class PermitStock:
             short = lease.granted < ask.wanted
             self._closed_until = now + min(lease.wait, _LOOK_AGAIN) if short else float("-inf")
             self._learn()
-            self._allot()
+            self._sharing.share(len(self._permits))
             return lease.granted > 0
 
     def failed(self, ask: Ask, now: float) -> bool:
@@ -211,7 +208,7 @@ class PermitStock:
             self.fallback.owe(self._debt, now)
             self._debt = 0
         if len(self._permits) < before:
-            self._allot()
+            self._sharing.keep_to(len(self._permits))
 
     def _what(self, now: float, *, idle: bool) -> Ask | None:
         block = self._block - now if self._block is not None else 0.0
@@ -235,7 +232,7 @@ class PermitStock:
 
     def _wanted(self, now: float) -> int:
         """For what is here, and what will have come when these are used; no more than can be used."""
-        total = sum(self._needs)
+        total = sum(self._sharing.needs)
         if not total or now < self._blocked_until:
             return 0
         wanted = min(self._reach, total + self._used) - len(self._permits)
@@ -250,7 +247,7 @@ class PermitStock:
             unused += 1
         self._permits.clear()
         self._fresh = []
-        self._allot()
+        self._sharing.share(len(self._permits))
         return unused
 
     def _settle(self, ask: Ask) -> None:
@@ -271,13 +268,4 @@ class PermitStock:
         self._blocked_until = max(self._blocked_until, until)
         self._permits.clear()
         self._fresh = []
-        self._allot()
-
-    def _allot(self) -> None:
-        self._allotted, self._carried = share(len(self._permits), self._needs, self._weights, self._carried)
-
-    def _share_anew(self, rank: int) -> bool:
-        """Somebody asks for whom nothing was set aside; whether there is now."""
-        self._needs[rank] = max(1, self._needs[rank])
-        self._allot()
-        return self._allotted[rank] > 0
+        self._sharing.share(len(self._permits))

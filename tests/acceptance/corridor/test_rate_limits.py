@@ -1,16 +1,12 @@
 """One limit for the whole fleet: the provider's own record of calls shows it, whoever sends and whatever is away."""
 
-import time
 from bisect import bisect_right
 
-import pytest
 from sqlalchemy import select
 
 from notifier.storage.engine import reading
 from notifier.storage.tables import notifications
 from tests.acceptance.fleet import Fleet, email, message_id, post_many
-from tests.nodes.postgres import PostgresNode
-from tests.nodes.waiting import wait_until
 
 RATE, BURST, LEASE = 25.0, 5, 0.25
 #: Seconds by which a call may reach the provider later than it was permitted: a connection to make, a busy machine.
