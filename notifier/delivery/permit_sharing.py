@@ -28,11 +28,14 @@ class Sharing:
     def may(self, rank: int, permits: int) -> bool:
         """Whether one of so many permits at hand is this priority's.
 
-        Who was not known when they were shared has them shared anew; who was has to wait for the next.
+        Who was not known when they were shared has them shared anew; who was may have what is set aside for
+        nobody, or has to wait for the next.
         """
         if not self._aside[rank] and not self._known[rank]:
             self.needs[rank] = 1
             self.share(permits)
+        if not self._aside[rank] and sum(self._aside) < permits:
+            self._aside[rank] = 1
         return self._aside[rank] > 0
 
     def took(self, rank: int) -> None:
