@@ -1,32 +1,138 @@
 """Which provider account sends next: the gate's grant, unless the request named one."""
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol
 
 from notifier.domain.lanes import Channel, Lane
 from notifier.queueing.broker import Grant, NotBefore
 
-#: How long, in seconds, a lane without any provider waits until it asks again.
+#: Seconds until a lane asks again that has no provider, or none that is well: whoever learns better wakes it.
 _NO_PROVIDER_WAIT = 5.0
+
+#: The names of each channel's accounts in their order; the weight of one, None where its URL gives none.
+Accounts = Mapping[Channel, Mapping[str, int | None]]
+
+
+class Leave(Enum):
+    """Whether an account may be called: not now, as usual, or once, to find out whether it is well again."""
+
+    NO = "no"
+    USUAL = "usual"
+    PROBE = "probe"
+
+
+class Limits(Protocol):
+    """Who knows whether a message of a lane may go to an account now, and from memory."""
+
+    def take(self, lane: Lane, provider: str) -> tuple[Any, ...] | NotBefore:
+        """The permits for one message, or when to ask again."""
+
+
+class Breakers(Protocol):
+    """Who knows which accounts are well, and from memory."""
+
+    def leave(self, channel: Channel, name: str) -> Leave:
+        """For one call; a probe that is not made is handed back by `unused`."""
+
+    def unused(self, channel: Channel, name: str) -> None:
+        """The probe was not made."""
+
+
+class NoLimits:
+    """Everything may."""
+
+    def take(self, lane: Lane, provider: str) -> tuple[Any, ...] | NotBefore:
+        """Nothing is needed."""
+        return ()
+
+
+class NoBreakers:
+    """Every account is well."""
+
+    def leave(self, channel: Channel, name: str) -> Leave:
+        """Always."""
+        return Leave.USUAL
+
+    def unused(self, channel: Channel, name: str) -> None:
+        """Nothing was taken."""
+
+
+class Turns:
+    """The order in which a channel's accounts are asked: by weight in turn, then those without one as listed.
+
+    Smooth weighted round robin (nginx's): of every sum of weights each gets its part, as evenly spread as can be.
+    """
+
+    def __init__(self, weights: Mapping[str, int | None]) -> None:
+        self._weights = {name: weight for name, weight in weights.items() if weight is not None}
+        self._others = tuple(name for name in weights if name not in self._weights)
+        self._total = sum(self._weights.values())
+        self._current = dict.fromkeys(self._weights, 0)
+        self.names = tuple(weights)
+
+    def order(self) -> Sequence[str]:
+        """Whom to ask first, second and so on."""
+        if not self._weights:
+            return self.names
+        ahead = {name: self._current[name] + weight for name, weight in self._weights.items()}
+        return (*sorted(ahead, key=lambda name: -ahead[name]), *self._others)
+
+    def took(self, name: str) -> None:
+        """The message goes to this one; who was passed over is not owed more than one round."""
+        if name not in self._weights:
+            return
+        for one, weight in self._weights.items():
+            self._current[one] = min(self._current[one] + weight, self._total)
+        self._current[name] -= self._total
 
 
 class Router:
-    """Each channel's account names in order of preference."""
+    """Each channel's accounts in order of preference, whether they are well, and the limits that they have.
 
-    def __init__(self, names: Mapping[Channel, Sequence[str]]) -> None:
-        self._names = {channel: tuple(names.get(channel, ())) for channel in Channel}
+    `grant` is asked by one thread at a time.
+    """
+
+    def __init__(
+        self, accounts: Accounts, limits: Limits | None = None, breakers: Breakers | None = None
+    ) -> None:
+        self._turns = {channel: Turns(accounts.get(channel, {})) for channel in Channel}
+        self._limits = limits or NoLimits()
+        self._breakers = breakers or NoBreakers()
 
     def names(self, channel: Channel) -> tuple[str, ...]:
         """The accounts of a channel."""
-        return self._names[channel]
+        return self._turns[channel].names
 
     def grant(self, lane: Lane) -> Grant | NotBefore:
-        """Leave to start one message of `lane` now, through its first account."""
-        names = self._names[lane.channel]
-        return Grant(names[0]) if names else NotBefore(_NO_PROVIDER_WAIT)
+        """Leave to start one message of `lane` now, through the first account that is well and has a permit."""
+        soonest, turns = NotBefore(_NO_PROVIDER_WAIT), self._turns[lane.channel]
+        for name in turns.order():
+            found = self.grant_of(lane, name)
+            if isinstance(found, Grant):
+                turns.took(name)
+                return found
+            if found.asking:
+                return found
+            if found.seconds < soonest.seconds:
+                soonest = found
+        return soonest
+
+    def grant_of(self, lane: Lane, name: str) -> Grant | NotBefore:
+        """Leave to send one message of `lane` through this account now."""
+        leave = self._breakers.leave(lane.channel, name)
+        if leave is Leave.NO:
+            return NotBefore(_NO_PROVIDER_WAIT)
+        found = self._limits.take(lane, name)
+        if isinstance(found, NotBefore):
+            if leave is Leave.PROBE:
+                self._breakers.unused(lane.channel, name)
+            return found
+        return Grant(name, found, probe=leave is Leave.PROBE)
 
     def choose(self, channel: Channel, wanted: str | None, granted: str | None) -> str | None:
         """The account for one attempt; None if the one that was asked for is no longer configured."""
-        names = self._names[channel]
+        names = self.names(channel)
         if wanted is not None:
             return wanted if wanted in names else None
         if granted in names:

@@ -12,13 +12,15 @@ from notifier.actors.declare import declare_actors
 from notifier.actors.finishing import Finishing
 from notifier.actors.lifetime import Lifetime
 from notifier.bootstrap import engines
-from notifier.bootstrap.providers import make_accounts, make_router
+from notifier.bootstrap.limits import make_limits
+from notifier.bootstrap.providers import make_accounts, make_breakers, make_router
 from notifier.bootstrap.relays import StandInRelay, make_relay
 from notifier.bootstrap.roads import BrokerParts
 from notifier.bootstrap.scheduling import lane_options, make_policy
 from notifier.delivery import takeovers
 from notifier.delivery.beats import Beats, new_beat
 from notifier.delivery.begun import Begun
+from notifier.delivery.calling import Calls
 from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
 from notifier.delivery.pauses import Pauses
@@ -34,6 +36,7 @@ from notifier.routing import Router
 from notifier.scheduling.middleware import LaneScheduling
 from notifier.settings import Settings
 from notifier.storage import workers
+from notifier.storage.provider_states import ProviderKey
 from notifier.telemetry.signals import CrashPoints, Signals
 
 log = structlog.get_logger("notifier.worker")
@@ -93,12 +96,16 @@ def make_back(
     accounts = make_accounts(settings, capture)
     if settings.production:
         _warn_of_console(accounts)
-    router = make_router(accounts)
+    limits = make_limits(settings, accounts, threads)
+    breakers = make_breakers(settings, records, owner, accounts)
+    router = make_router(accounts, limits.permits, breakers)
     scheduling = LaneScheduling(
         make_gate(router, settings.queue_prefix),
         policy=make_policy(settings, threads),
         lanes=lane_options(settings),
     )
+    keeper = limits.keeper(scheduling)
+    breakers.changed = _reopening(scheduling, settings.queue_prefix)
     desk = ClaimDesk(
         claims,
         owner,
@@ -116,8 +123,14 @@ def make_back(
         retry_policy(settings),
         _delivery_config(settings),
         put_back=_putting_back(scheduling),
+        calls=Calls(
+            router,
+            permits=limits.permits,
+            breakers=breakers,
+            answers=AnswerRules(dict(settings.answer_rules or ())),
+            reach=reach,
+        ),
         signals=signals,
-        reach=reach,
     )
     stand_in = _make_stand_in(settings, broker)
     pauses = Pauses(records, _pausing(scheduling, settings.queue_prefix))
@@ -133,17 +146,26 @@ def make_back(
                 "stage": scheduling.stage,
                 "census": scheduling.census(),
                 "scheduler": scheduling.report(_naming(settings.queue_prefix)),
+                "providers": breakers.report(),
             },
         ),
         every=settings.beat_seconds,
-        after=_each(pauses.look, stand_in.look),
+        after=_each(pauses.look, breakers.look, stand_in.look),
     )
     current = CurrentMessage()
     for one in (
         *first,
         Lifetime(
-            [recorder.start, beats.start],
-            [stand_in.stop, lambda: _stop_recorder(recorder), beats.stop, claims.dispose, records.dispose],
+            [recorder.start, beats.start, keeper.start],
+            [
+                stand_in.stop,
+                keeper.stop,
+                lambda: _stop_recorder(recorder),
+                beats.stop,
+                limits.dispose,
+                claims.dispose,
+                records.dispose,
+            ],
         ),
         scheduling,
         current,
@@ -171,12 +193,19 @@ def _delivery_config(settings: Settings) -> DeliveryConfig:
         send_margin=settings.send_margin_seconds,
         poison_claims=settings.poison_claims,
         crash_wait=settings.retry_medium_base_seconds,
-        answers=AnswerRules(dict(settings.answer_rules or ())),
     )
 
 
 def _putting_back(scheduling: LaneScheduling) -> Callable[[Proxy, float], None]:
     return lambda proxy, seconds: scheduling.queue.put_back(Again(proxy), seconds)
+
+
+def _reopening(scheduling: LaneScheduling, prefix: str) -> Callable[[ProviderKey], None]:
+    """What a breaker does when it has changed: the lanes of its channel ask the gate again."""
+    lanes = {
+        channel: [lane.queue(prefix) for lane in Lane.all() if lane.channel is channel] for channel in Channel
+    }
+    return lambda key: scheduling.queue.reopen(lanes[key.channel]) if scheduling.keeper else None
 
 
 def _naming(prefix: str) -> Callable[[str], str]:

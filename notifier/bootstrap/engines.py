@@ -34,3 +34,10 @@ def records(settings: Settings) -> Engine:
 def relay(settings: Settings) -> Engine:
     """For the relay."""
     return make_engine(settings.database_url, Use(name="relay", pool_size=3))
+
+
+def limits(settings: Settings) -> Engine:
+    """For the leases of rate limits: one small statement at a time, worth nothing a second later."""
+    return make_engine(
+        settings.database_url, Use(name="limits", pool_size=1, statement_timeout=2.0, lasting=False)
+    )

@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from typing import TextIO
+from uuid import UUID
 
+from sqlalchemy import Engine
+
+from notifier.delivery.breaker import BreakerPolicy
+from notifier.delivery.breakers import Breakers
 from notifier.domain.lanes import Channel
 from notifier.providers.base import Account
 from notifier.providers.captured import Captured
 from notifier.providers.registry import ProviderDefaults, accounts
-from notifier.routing import Router
+from notifier.routing import Limits, Router
 from notifier.settings import Settings
+from notifier.storage.provider_states import ProviderKey
 
 
 def make_accounts(
@@ -38,6 +44,31 @@ def provider_names(settings: Settings) -> dict[Channel, tuple[str, ...]]:
     return {channel: tuple(known) for channel, known in make_accounts(settings).items()}
 
 
-def make_router(known: Mapping[Channel, Mapping[str, Account]]) -> Router:
-    """Who sends next, by name."""
-    return Router({channel: tuple(names) for channel, names in known.items()})
+def make_router(
+    known: Mapping[Channel, Mapping[str, Account]],
+    limits: Limits | None = None,
+    breakers: Breakers | None = None,
+) -> Router:
+    """Who sends next, by name, within their limits and as long as they are well."""
+    weights = {channel: {name: one.weight for name, one in names.items()} for channel, names in known.items()}
+    return Router(weights, limits, breakers)
+
+
+def make_breakers(
+    settings: Settings, engine: Engine, owner: UUID, known: Mapping[Channel, Mapping[str, Account]]
+) -> Breakers:
+    """A worker's breakers over all accounts."""
+    timeouts = {
+        ProviderKey(channel, name): account.timeout
+        for channel, names in known.items()
+        for name, account in names.items()
+    }
+    policy = BreakerPolicy(
+        window=settings.breaker_window_seconds,
+        errors=settings.breaker_percent / 100,
+        slow=settings.breaker_percent / 100,
+        slow_seconds=settings.breaker_slow_seconds,
+        first_wait=settings.breaker_wait_seconds,
+        longest_wait=settings.breaker_longest_wait_seconds,
+    )
+    return Breakers(engine, owner, timeouts, policy)

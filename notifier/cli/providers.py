@@ -14,7 +14,9 @@ from notifier.domain.lanes import Channel
 _HEAD = ("channel", "", "provider", "breaker", "why", "calls", "errors", "slow", "p95", "disabled")
 
 channel_option = click.option(
-    "--channel", type=click.Choice([str(one) for one in Channel]), help="Which, where several channels have one of this name."
+    "--channel",
+    type=click.Choice([str(one) for one in Channel]),
+    help="Which, where several channels have one of this name.",
 )
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from math import ceil
 
 from notifier.domain.lifecycle import Reason
-from notifier.domain.outcomes import Deferred, Outcome, Uncertain
+from notifier.domain.outcomes import Accepted, Deferred, Outcome, Refused, Uncertain
 
 
 class Health(Enum):
@@ -38,7 +38,10 @@ def health_of(outcome: Outcome) -> Health:
             return Health.CONFIG
         case Deferred(reason, None) if reason in _ILL:
             return Health.ILL
-    return Health.WELL
+        case Accepted() | Deferred() | Refused():
+            return Health.WELL
+    # No outcome at all: whoever answers so is not well.
+    return Health.ILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.delivery.breaker import BreakerPolicy, Health, Window, health_of
+from notifier.domain.lanes import Channel
 from notifier.domain.outcomes import Outcome
+from notifier.routing import Leave
 from notifier.storage import provider_states
 from notifier.storage.provider_states import ProviderKey, ProviderState
 
@@ -58,14 +60,14 @@ class Breakers:
         timeouts: Mapping[ProviderKey, float],
         policy: BreakerPolicy | None = None,
         *,
-        changed: Callable[[ProviderKey], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._owner = owner
         self._timeouts = dict(timeouts)
         self._policy = policy or BreakerPolicy()
-        self._changed = changed
+        #: Called when an account is out, back, disabled, enabled or to be probed; from any thread.
+        self.changed: Callable[[ProviderKey], None] = lambda _: None
         self._clock = clock
         self._lock = threading.Lock()
         self._known = {key: _Breaker(Window(self._policy)) for key in timeouts}
@@ -73,34 +75,37 @@ class Breakers:
 
     # Asked for each message.
 
-    def allows(self, key: ProviderKey) -> bool:
-        """Whether a message may start through this account now; a probe's right is used up by a yes."""
+    def leave(self, channel: Channel, name: str) -> Leave:
+        """Whether a message may start through this account now; a `PROBE` uses the right to one up."""
         with self._lock:
-            one = self._known[key]
+            one = self._known[ProviderKey(channel, name)]
             if one.disabled:
-                return False
+                return Leave.NO
             if not one.out:
-                return True
+                return Leave.USUAL
             now = self._clock()
             one.wished_at = now
             if one.probing or now >= one.right_until:
-                return False
+                return Leave.NO
             one.probing = True
-            return True
+            return Leave.PROBE
 
-    def unused(self, key: ProviderKey) -> None:
-        """What was allowed did not come to a call; a probe's right may be used by another message."""
+    def unused(self, channel: Channel, name: str) -> None:
+        """A probe did not come to a call: another message may use the right."""
         with self._lock:
-            self._known[key].probing = False
+            self._known[ProviderKey(channel, name)].probing = False
 
-    def ended(self, key: ProviderKey, outcome: Outcome, seconds: float) -> None:
-        """A call has ended."""
+    def ended(
+        self, channel: Channel, name: str, outcome: Outcome, seconds: float, *, probe: bool = False
+    ) -> None:
+        """A call has ended, which took so long."""
+        key = ProviderKey(channel, name)
         health = health_of(outcome)
         with self._lock:
             one, now = self._known[key], self._clock()
             why = one.window.add(health, seconds, now)
             if one.out:
-                if one.probing:
+                if probe:
                     self._probed(one, health, why, now)
                 # Any other call began before the breaker opened: it says nothing new.
                 return
@@ -109,7 +114,7 @@ class Breakers:
             one.out, one.to_open, one.why = True, why, why
             one.due_at = now + self._policy.first_wait
         log.error("breaker_opened", provider=str(key), why=why, event_id="breaker_opened")
-        self._changed(key)
+        self.changed(key)
 
     def _probed(self, one: _Breaker, health: Health, why: str | None, now: float) -> None:
         one.probing, one.right_until = False, float("-inf")
@@ -170,7 +175,7 @@ class Breakers:
             log.info(
                 "provider_changed", provider=str(key), breaker="open" if out else "closed", disabled=disabled
             )
-            self._changed(key)
+            self.changed(key)
 
     def _apply(self, one: _Breaker, state: ProviderState | None) -> None:
         one.disabled = state is not None and state.disabled
@@ -198,7 +203,7 @@ class Breakers:
                 log.info("breaker_probe", provider=str(key))
                 with self._lock:
                     one.right_until = self._clock() + _WISHED
-                self._changed(key)
+                self.changed(key)
 
     def report(self) -> dict[str, dict[str, Any]]:
         """``{"email/ses": {"breaker": "closed", "calls": 40, "errors": 0.0, "slow": 0.0, "p95": 0.2}}``."""

@@ -5,26 +5,25 @@ called, and nothing here raises: what goes wrong is an outcome, a put-back or a 
 """
 
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from notifier.delivery import endings
+from notifier.delivery.calling import Calls
 from notifier.delivery.claims import ClaimDesk, new_claim_id
 from notifier.delivery.recorder import Owed, Recorder
-from notifier.domain.answer_rules import AnswerRules
 from notifier.domain.errors import RenderError
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Outgoing
-from notifier.domain.outcomes import Answer, Deferred, Outcome, Refused, Uncertain
+from notifier.domain.outcomes import Answer, Outcome, Refused, Uncertain
 from notifier.domain.retries import RetryPolicy
-from notifier.providers.base import Account, Deadline, Provider
-from notifier.queueing.broker import Proxy
+from notifier.providers.base import Account
+from notifier.queueing.broker import NotBefore, Proxy
 from notifier.rendering.content import render_content, render_recipient
 from notifier.routing import Router
 from notifier.storage import faults
@@ -37,17 +36,13 @@ log = structlog.get_logger("notifier.delivery")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryConfig:
-    """Times in seconds. A send starts only while its timeout and `send_margin` of the lease are left.
-
-    `answers` judges what providers say where the operator knows better.
-    """
+    """Times in seconds. A send starts only while its timeout and `send_margin` of the lease are left."""
 
     lease: float = 60.0
     send_margin: float = 10.0
     poison_claims: int = 3
     crash_wait: float = 10.0
     storage_wait: float = 0.5
-    answers: AnswerRules = field(default_factory=AnswerRules)
 
 
 class Deliverer:
@@ -63,10 +58,10 @@ class Deliverer:
         config: DeliveryConfig,
         *,
         put_back: Callable[[Proxy, float], None],
+        calls: Calls | None = None,
         dice: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         signals: Signals | None = None,
-        reach: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._desk = desk
         self._recorder = recorder
@@ -75,11 +70,10 @@ class Deliverer:
         self._policy = policy
         self._config = config
         self._put_back = put_back
+        self._calls = calls or Calls(router, clock=clock)
         self._dice = dice
         self._clock = clock
         self._signals = signals or Signals()
-        self._reach = reach
-        self._of_thread = threading.local()
 
     def deliver(self, proxy: Proxy) -> None:
         """Make one attempt for the notification this message rings for, if there is one to make."""
@@ -87,24 +81,23 @@ class Deliverer:
         try:
             claimed = self._desk.claim(self._wanted(proxy))
         except Exception as error:  # noqa: BLE001 - whatever it is, the message is kept
+            self._calls.hand_back(proxy)
             self._unclaimed(proxy, error)
             return
         if claimed is None:
+            self._calls.hand_back(proxy)
             proxy.settlement.ack()
             self._signals.emit("not_claimable", id=proxy.decoded.id)
             return
         record = self._attempt(claimed, proxy, asked_at)
+        # What was not used by now will not be.
+        self._calls.hand_back(proxy)
         proxy.ok = _answered(record)
         self._recorder.submit(Owed(record, proxy.settlement))
 
     def close_thread(self) -> None:
         """Let go of this thread's provider connections."""
-        for provider in self._providers().values():
-            try:
-                provider.close()
-            except Exception as error:  # noqa: BLE001 - a socket that won't close is let go
-                log.warning("provider_close_failed", error=type(error).__name__)
-        self._providers().clear()
+        self._calls.close_thread()
 
     def _wanted(self, proxy: Proxy) -> Wanted:
         # A message that comes again here (storage was away) asks with the same claim id, so that a
@@ -150,34 +143,27 @@ class Deliverer:
         began = self._clock()
         if account is None:
             answer = Answer(text="the provider that was asked for is not configured")
-            return self._ended(
-                claimed, claimed.provider or "", Refused(Reason.PROVIDER_REJECTED, answer), asked_at, began
-            )
-        if self._config.lease - (began - asked_at) < account.timeout + self._config.send_margin:
-            log.info("claim_given_back", notification=str(claimed.id), lane=claimed.lane.name)
-            return endings.given_back(claimed, self._database_time(claimed, asked_at))
-        outcome = self._call(claimed, account, asked_at)
-        return self._ended(claimed, account.name, outcome, asked_at, began)
+            outcome: Outcome | NotBefore = Refused(Reason.PROVIDER_REJECTED, answer)
+        elif self._config.lease - (began - asked_at) < account.timeout + self._config.send_margin:
+            outcome = NotBefore(0.0)
+        else:
+            outcome = self._call(claimed, proxy, account, asked_at)
+        if isinstance(outcome, NotBefore):
+            return self._given_back(claimed, asked_at, outcome.seconds)
+        shown = account.name if account is not None else claimed.provider or ""
+        return self._ended(claimed, shown, outcome, asked_at, began)
 
-    def _call(self, claimed: Claimed, account: Account, asked_at: float) -> Outcome:
+    def _call(self, claimed: Claimed, proxy: Proxy, account: Account, asked_at: float) -> Outcome | NotBefore:
         try:
             outgoing = self._outgoing(claimed, asked_at)
         except RenderError as error:
             return Refused(Reason.RENDER_ERROR, Answer(text=str(error)))
-        try:
-            provider = self._provider(account)
-        except Exception as error:  # noqa: BLE001 - nothing was sent: no fault of the notification's
-            log.error("provider_not_built", provider=account.name, error=type(error).__name__)
-            return Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the provider can't be set up"))
-        try:
-            outcome = provider.send(outgoing, Deadline(account.timeout))
-        except Exception as error:  # noqa: BLE001 - nobody knows what it did
-            # A provider's bug: it may have written the request before it failed.
-            log.error("provider_crashed", provider=account.name, error=type(error).__name__)
-            self._providers().pop((account.channel, account.name), None)
-            return Uncertain(answer=Answer(text=f"the provider's code failed: {type(error).__name__}"))
-        self._reach("after_send")
-        return outcome
+        return self._calls.call(proxy, account, outgoing, claimed.units)
+
+    def _given_back(self, claimed: Claimed, asked_at: float, seconds: float) -> Record:
+        """The claim returns, and its message with it: due again in so many seconds, no attempt spent."""
+        log.info("claim_given_back", notification=str(claimed.id), lane=claimed.lane.name)
+        return endings.given_back(claimed, self._database_time(claimed, asked_at), wait=seconds)
 
     def _outgoing(self, claimed: Claimed, asked_at: float) -> Outgoing:
         left = (claimed.expires_at - self._database_time(claimed, asked_at)).total_seconds()
@@ -206,8 +192,6 @@ class Deliverer:
             duration_ms=int((self._clock() - began) * 1000),
         )
         try:
-            judged = self._config.answers.judge(claimed.lane.channel, outcome)
-            ended = replace(ended, outcome=judged)
             record = endings.record_of(ended, self._policy, jitter=self._dice())
         except Exception as error:  # noqa: BLE001 - an answer we can't read is no answer
             # Never a crash that counts as "nothing was sent": that would send again, unmarked.
@@ -217,20 +201,6 @@ class Deliverer:
         _log_attempt(ended, record)
         self._signals.emit("attempted", id=claimed.id, status=record.status)
         return record
-
-    def _provider(self, account: Account) -> Provider:
-        providers = self._providers()
-        # Two channels may each have an account of the same name.
-        key = (account.channel, account.name)
-        if key not in providers:
-            providers[key] = account.build()
-        return providers[key]
-
-    def _providers(self) -> dict[tuple[Channel, str], Provider]:
-        found: dict[tuple[Channel, str], Provider] | None = getattr(self._of_thread, "providers", None)
-        if found is None:
-            found = self._of_thread.providers = {}
-        return found
 
 
 def _answered(record: Record) -> bool | None:

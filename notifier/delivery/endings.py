@@ -133,15 +133,15 @@ def suppressed(claimed: Claimed) -> Record:
     return replace(expired(claimed), status=Status.SUPPRESSED, reason=str(Reason.SUPPRESSED))
 
 
-def given_back(claimed: Claimed, now: datetime) -> Record:
-    """The claim returns unused: queued and due at once, no attempt spent."""
+def given_back(claimed: Claimed, now: datetime, *, wait: float = 0.0) -> Record:
+    """The claim returns unused: queued and due in `wait` seconds, no attempt spent."""
     return Record(
         id=claimed.id,
         tenant=claimed.tenant,
         claim_id=claimed.claim_id,
         attempt=claimed.attempt - 1,
         status=Status.QUEUED,
-        next_attempt_at=now,
+        next_attempt_at=now + timedelta(seconds=wait),
     )
 
 

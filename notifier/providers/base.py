@@ -62,7 +62,11 @@ class Account:
     channel: Channel
     timeout: float
     build: Callable[[], Provider] = field(repr=False)
-    weight: int = 1
+    #: Its part of the channel's messages, beside the others that name one; None: in the order of the list.
+    weight: int | None = None
+    #: What the account may send, in units a second and at once (None: the usual burst for the rate).
+    rate: float | None = None
+    burst: int | None = None
     #: Whether addresses with a non-ASCII local part can be sent to (SMTPUTF8, RFC 6531).
     utf8_addresses: bool = False
 

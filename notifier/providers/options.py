@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
+from notifier.domain.rates import parse_rate
 from notifier.providers.senders import Sender, parse_sender
 
 Value = str | float | int | bool | Sender
@@ -63,6 +64,21 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _rate(text: str) -> float:
+    try:
+        return parse_rate(text)
+    except ValueError as wrong:
+        raise NotAllowed(str(wrong)) from None
+
+
+def _weight(text: str) -> int:
+    if re.fullmatch(r"\d{1,3}", text, re.ASCII) is None or not 1 <= int(text) <= 100:  # noqa: PLR2004
+        raise NotAllowed("must be a whole number from 1 to 100")
+    return int(text)
+
+
+#: Its part of the channel's messages; what the provider allows this account, `burst` of them at once.
+_LIMIT: Mapping[str, Callable[[str], Value]] = {"weight": _weight, "rate": _rate, "burst": _count}
 _SMTP: Mapping[str, Callable[[str], Value]] = {
     "name": _name,
     "from": _sender,
@@ -72,12 +88,13 @@ _SMTP: Mapping[str, Callable[[str], Value]] = {
     "connection_messages": _count,
     "connection_seconds": _between(1, 86_400, "seconds"),
     "idle_seconds": _between(1, 3_600, "seconds"),
+    **_LIMIT,
 }
 _TLS: Mapping[str, Callable[[str], Value]] = {"ca_file": _path, "dangerous_no_verify": _yes_or_no}
 
 #: Scheme → option → what reads its value (raises `NotAllowed`).
 OPTIONS: Mapping[str, Mapping[str, Callable[[str], Value]]] = {
-    "console": {"name": _name},
+    "console": {"name": _name, **_LIMIT},
     "smtp": {**_SMTP, "dangerous_plain_auth": _yes_or_no},
     "smtp+starttls": {**_SMTP, **_TLS},
     "smtps": {**_SMTP, **_TLS},

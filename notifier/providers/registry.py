@@ -66,6 +66,9 @@ def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults) -> 
         channel=channel,
         timeout=float(cast("float", url.options.get("timeout", usual))),
         build=build,
+        weight=cast("int | None", url.options.get("weight")),
+        rate=cast("float | None", url.options.get("rate")),
+        burst=cast("int | None", url.options.get("burst")),
         utf8_addresses=bool(url.options.get("smtputf8", False)),
     )
 

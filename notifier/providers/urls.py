@@ -20,7 +20,6 @@ SCHEMES: Mapping[Channel, tuple[str, ...]] = {
     Channel.PUSH: ("console",),
 }
 _DEFAULT_PORTS: Mapping[str, int] = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-_LATER = frozenset({"rate", "weight"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30})://", re.IGNORECASE)
@@ -128,8 +127,6 @@ def _options(scheme: str, query: str) -> dict[str, Value]:
     options: dict[str, Value] = {}
     for pair in query.split("&") if query else ():
         name, _, raw = pair.partition("=")
-        if name in _LATER:
-            raise ProviderUrlError(f"{scheme}: the option {name} is not supported yet; allowed: {names}")
         if name not in allowed:
             # A name with an @ behind it may well be the rest of a password with a bare ? in it.
             shown = f"the option {name}" if _OPTION_NAME.fullmatch(name) and "@" not in raw else "an option"
@@ -140,6 +137,8 @@ def _options(scheme: str, query: str) -> dict[str, Value]:
             options[name] = allowed[name](_decoded(scheme, f"the option {name}", raw) or "")
         except NotAllowed as wrong:
             raise ProviderUrlError(f"{scheme}: the option {name} {wrong}") from None
+    if "burst" in options and "rate" not in options:
+        raise ProviderUrlError(f"{scheme}: the option burst needs a rate beside it, as in ?rate=14/s&burst=5")
     return options
 
 

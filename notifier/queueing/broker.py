@@ -64,13 +64,21 @@ class Grant:
     """Leave to start one message now, through one provider account."""
 
     provider: str
+    #: What the limits gave for it, one permit each; whoever does not use them hands them back.
+    permits: tuple[Any, ...] = ()
+    #: It is the one call by which the fleet finds out whether the account is well again.
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NotBefore:
-    """No leave yet: ask again `seconds` from now."""
+    """No leave yet: ask again `seconds` from now.
+
+    `asking`: the answer is under way, so it is too early to go elsewhere.
+    """
 
     seconds: float
+    asking: bool = False
 
 
 class Proxy(dramatiq.MessageProxy):

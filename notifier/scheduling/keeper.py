@@ -50,6 +50,8 @@ class Keeper:
         self._backlogs: dict[str, float] = {}
         #: Ready at the broker, by queue name, as it last said; and the last decisions, the latest at the end.
         self.ready: dict[str, int] = {}
+        #: How many consumers each queue had then, this process among them; without a broker that counts, empty.
+        self.consumers: dict[str, int] = {}
         self.decisions: deque[Move] = deque(maxlen=KEPT)
         self._threads = [threading.Thread(target=self._tick, name="lane-ticks", daemon=True)]
         if self._counts is not None:
@@ -63,6 +65,11 @@ class Keeper:
     def stop(self) -> None:
         """Ask both to end; returns at once. They touch nothing that a stopping worker needs."""
         self._stop.set()
+
+    @property
+    def alone(self) -> bool:
+        """Whether the broker lives in this process, so that nobody else takes from it."""
+        return self._counts is None
 
     def report(self, name_of: Naming) -> dict[str, Any]:
         """What the scheduler does now (`report_of`); from any thread."""
@@ -116,6 +123,7 @@ class Keeper:
                 log.debug("lane_counts_failed", error=type(error).__name__)
                 continue
             self.ready = {name: ready for name, (ready, _) in found.items()}
+            self.consumers = {name: others for name, (_, others) in found.items()}
             self._backlogs = {name: ready / max(1, others) for name, (ready, others) in found.items()}
             # A broker that is slow to answer is not asked more often for it.
             self._stop.wait(min(5.0, time.monotonic() - begun))

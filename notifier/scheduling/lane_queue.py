@@ -3,7 +3,6 @@
 It stands in for the heap that Dramatiq hands to its threads (`worker.work_queue`), so it offers
 `put get get_nowait task_done join unfinished_tasks`. It knows queues, not notifications. A copy whose
 connection has died (its epoch is over) is dropped when its turn comes: the broker delivers it again.
-
 No thread waits for a lane that may not run. Idle threads wait for a `put`; one of them, the timekeeper,
 also for the moment at which a gate may open, a probe is due or a message comes back. What a tick changes
 wakes them all.
@@ -14,7 +13,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from queue import Empty
 from typing import Any, Protocol
 
@@ -174,6 +173,12 @@ class LaneQueue:
         with self._changed:
             for name, lane in self.scheduler.lanes.items():
                 lane.paused = name in names
+            self._changed.notify_all()
+
+    def reopen(self, names: Collection[str]) -> None:
+        """The gates of these lanes may answer otherwise now: have them asked."""
+        with self._changed:
+            self.scheduler.reopen(names)
             self._changed.notify_all()
 
     def drain(self) -> None:

@@ -133,6 +133,16 @@ class LaneScheduling(dramatiq.Middleware):
         if self._queue is not None:
             self._queue.pause(set(self._paused))
 
+    def consumers(self, queue_names: Collection[str]) -> int | None:
+        """How many processes take from these queues, at the most of any, as the broker last said; None: unknown."""
+        keeper = self._keeper
+        if keeper is None:
+            return None
+        if keeper.alone:
+            return 1
+        told = keeper.consumers
+        return max((told[name] for name in queue_names if name in told), default=None)
+
     def report(self, name_of: Naming = str) -> dict[str, Any]:
         """What the scheduler does now, a small JSON value; empty before a worker has booted.
 

@@ -89,6 +89,12 @@ class Scheduler:
         """A message left without having started."""
         lane.waiting -= 1
 
+    def reopen(self, names: Iterable[str]) -> None:
+        """Whatever their gates last said of later does not hold any more."""
+        for name in names:
+            if name in self.lanes:
+                self.lanes[name].closed_until = float("-inf")
+
     def pick(self, now: float, ask: Ask) -> Run | None:
         """Start a message: the caller gives it to its thread; None when none may start now."""
         found = self._order.pick(now, self.headroom(), ask)

@@ -50,6 +50,9 @@ def _waits(settings: Settings) -> Iterator[Clash]:
     """Waits that are nested in one another."""
     yield from _more(settings, "beat_fresh_seconds", "beat_seconds")
     yield from _more(settings, "relay_missing_seconds", "beat_seconds")
+    if settings.breaker_longest_wait_seconds < settings.breaker_wait_seconds:
+        allowed = f"must be at least {_said(settings, 'breaker_wait_seconds')}"
+        yield Clash(("breaker_longest_wait_seconds", "breaker_wait_seconds"), allowed)
     for priority in ("high", "medium", "low"):
         base, cap = f"retry_{priority}_base_seconds", f"retry_{priority}_cap_seconds"
         if _value(settings, cap) < _value(settings, base):

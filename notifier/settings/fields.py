@@ -19,6 +19,7 @@ from notifier.settings.values import (
     matching,
     one_of,
     providers,
+    rates,
     seconds,
     sender,
     setting,
@@ -128,12 +129,25 @@ class Settings:
     #: Percent of the threads that no channel may take while others were active in the last ten minutes and need them.
     bulkhead_percent: int = setting(25, whole(0, 90))
     #: E-mail providers in order of preference, separated by spaces: smtp+starttls://user:pass@host:587,
-    #: smtp://host:25 (plain), console:// (prints). Secret: NOTIFIER_EMAIL_PROVIDERS_FILE names a file instead.
+    #: smtp://host:25 (plain), console:// (prints). ?rate=14/s (also /m, /h) is what the account may send over all
+    #: processes, &burst=5 how many at once (0.2 s worth unless said). Secret: NOTIFIER_EMAIL_PROVIDERS_FILE names a file instead.
     email_providers: tuple[str, ...] = setting(_CONSOLE, providers())
     #: SMS providers, likewise. Secret: NOTIFIER_SMS_PROVIDERS_FILE names a file instead.
     sms_providers: tuple[str, ...] = setting(_CONSOLE, providers())
     #: Push providers, likewise. Secret: NOTIFIER_PUSH_PROVIDERS_FILE names a file instead.
     push_providers: tuple[str, ...] = setting(_CONSOLE, providers())
+    #: Rates of single lanes, shared by all processes: email.high=50/m email.low=10/m. A lane's messages then need
+    #: its permit and their provider's. Empty: none has one.
+    lane_rates: tuple[tuple[str, float], ...] = setting((), rates(tuple(lane.name for lane in Lane.all())))
+    #: Seconds' worth of a limit that a process takes from the database at once. More means fewer statements (one
+    #: each 0.8 of it, for each limit in use) and a looser bound: burst + rate x (window + these seconds).
+    rate_lease_seconds: float = setting(0.25, seconds(0.05, 5))
+    #: Percent of a limit that all workers together use while the database is away; each takes its part of it.
+    rate_fallback_percent: int = setting(80, whole(1, 100))
+    #: What a provider's "too fast" does to its limit besides the wait it asks for: halve or keep its rate.
+    rate_after_throttle: str = setting("halve", one_of("halve", "keep"))
+    #: Seconds in which a halved rate comes back by the whole: from half, half of them.
+    rate_recovery_seconds: float = setting(300.0, seconds(1, 86_400))
     #: Sender of e-mails, unless the provider's URL says ?from=….
     email_from: str = setting("notifier@localhost", sender())
     #: Sender of SMS, a number or a name; empty: the provider's own.
@@ -176,6 +190,18 @@ class Settings:
     retry_low_base_seconds: float = setting(60.0, seconds(0.01, 86_400))
     #: The longest wait of low in seconds: 1 hour.
     retry_low_cap_seconds: float = setting(3600.0, seconds(0.01, 604_800))
+    #: Percent of a provider's recent calls that fail, or are slow, from which on it is taken out for all workers.
+    #: Refusals of a recipient or a content never count; five failures in a row are enough, wrong credentials one.
+    breaker_percent: int = setting(50, whole(1, 100))
+    #: Seconds that are looked back at for it; it takes ten calls in them.
+    breaker_window_seconds: float = setting(30.0, seconds(1, 3600))
+    #: Seconds from which on a call is slow.
+    breaker_slow_seconds: float = setting(10.0, seconds(0.01, 300))
+    #: Seconds until one call is made to see whether a provider that was taken out is well again; each such probe
+    #: that fails doubles them.
+    breaker_wait_seconds: float = setting(5.0, seconds(0.05, 3600))
+    #: The longest such wait in seconds.
+    breaker_longest_wait_seconds: float = setting(120.0, seconds(0.05, 86_400))
     #: Waits for single reasons in place of those by priority, base:cap[:tries] in seconds: throttled=30:600, for one
     #: channel, priority or lane email.provider_timeout=5:60 high.throttled=1:30 sms.low.throttled=60:3600:10. The rule
     #: that says most holds. Tries end a notification as retries_exhausted; without them only its expiry does.

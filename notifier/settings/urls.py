@@ -8,6 +8,7 @@ _MASK = "***"
 _PLAIN_KEYS = frozenset(
     [
         "rate",
+        "burst",
         "weight",
         "from",
         "region",

@@ -7,6 +7,7 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Any, TypeVar
 
+from notifier.domain.rates import parse_rate, show_rate
 from notifier.settings import urls
 
 _WHOLE, _FIGURE = r"\d{1,6}", r"\d{1,6}(\.\d{1,6})?"
@@ -121,6 +122,26 @@ def figures(least: float, most: float, names: Collection[str], what: str, *, who
         parse,
         f"{what} from {least:g} to {most:g}, as in high=4 low=1; its names are {', '.join(names)}",
         show=lambda found: " ".join(f"{name}={number:g}" for name, number in found),
+    )
+
+
+def rates(names: Collection[str]) -> Rule:
+    """A rate for each of some names: ``email.high=50/m`` becomes ``(("email.high", 0.8333),)``; may be empty."""
+
+    def parse(text: str) -> tuple[tuple[str, float], ...]:
+        found: dict[str, float] = {}
+        for part in text.split():
+            name, _, rate = part.partition("=")
+            if name not in names or name in found:
+                raise ValueError(part)
+            found[name] = parse_rate(rate)
+        return tuple(found.items())
+
+    return Rule(
+        parse,
+        f"rates such as email.high=50/m sms.low=3/s (units s, m, h); their names are {', '.join(names)}",
+        optional=True,
+        show=lambda found: " ".join(f"{name}={show_rate(rate)}" for name, rate in found),
     )
 
 

@@ -317,3 +317,19 @@ provider_states = Table(
     Column("disabled_by", Name),
     Column("disabled_at", UtcTime),
 )
+
+#: Unlogged on PostgreSQL: a crash empties it. Not used on SQLite, where one process keeps its limits in memory.
+rate_limits = Table(
+    "rate_limits",
+    metadata,
+    # email/ses for a provider account, lane/email.high for a lane
+    Column("name", Name, primary_key=True),
+    # The moment of the next permit, in GCRA's count.
+    Column("end_at", UtcTime, nullable=False),
+    Column("blocked_until", UtcTime),
+    # The part of its rate that a throttled limit had at that moment.
+    Column("pace", Float, nullable=False),
+    Column("paced_at", UtcTime, nullable=False),
+    # What the last statement gave, so that it can be told in the same statement.
+    Column("granted", Integer, nullable=False),
+)

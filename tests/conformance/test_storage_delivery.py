@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from notifier.delivery.begun import Begun
+from notifier.delivery.calling import Calls
 from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
 from notifier.delivery.recorder import Owed, Recorder
@@ -316,21 +317,25 @@ class Recording:
 
 
 @contextmanager
-def deliverer_of(engine, provider, *, build=None, config=None, **given):
+def deliverer_of(
+    engine, provider, *, build=None, config=None, permits=None, breakers=None, answers=None, **given
+):
     def make():
         return provider
 
+    router = Router({Channel.EMAIL: {"console": None}}, permits, breakers)
     account = Account(name="console", channel=Channel.EMAIL, timeout=2, build=build or make)
     put_back: list[Proxy] = []
     with recorder_of(engine) as recorder:
         deliverer = Deliverer(
             desk_of(engine),
             recorder,
-            Router({Channel.EMAIL: ["console"]}),
+            router,
             {channel: {"console": account} for channel in Channel},
             DEFAULT_POLICY,
             config or DeliveryConfig(),
             put_back=lambda proxy, seconds: put_back.append(proxy),
+            calls=Calls(router, permits=permits, breakers=breakers, answers=answers),
             dice=lambda: 0.5,
             **given,
         )
@@ -459,7 +464,7 @@ def test_a_code_means_what_the_operator_says(engine):
     rules = AnswerRules({AnswerCode.parse("email:550"): AnswerClass.RETRY})
     provider = Recording(Refused(Reason.INVALID_RECIPIENT, Answer("550 5.1.1", "greylisted, really")))
     made = keep_one(engine)
-    attempt(engine, provider, made, config=DeliveryConfig(answers=rules))
+    attempt(engine, provider, made, answers=rules)
     found = row(engine, made)
     assert (found.status, found.reason) == ("queued", "provider_unavailable")
     assert found.last_attempt["code"] == "550 5.1.1"

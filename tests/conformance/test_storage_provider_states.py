@@ -10,10 +10,12 @@ from notifier.delivery.breakers import Breakers
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
 from notifier.domain.outcomes import Accepted, Deferred, Refused, Uncertain
+from notifier.queueing.broker import Grant
+from notifier.routing import Leave
 from notifier.storage import provider_states
 from notifier.storage.provider_states import ProviderKey
-from tests.conformance.storage_kit import together
-from tests.conformance.test_storage_delivery import away
+from tests.conformance.storage_kit import keep_one, row, together
+from tests.conformance.test_storage_delivery import Recording, away, bell, deliverer_of
 from tests.nodes.waiting import wait_until
 
 SES, RELAY = ProviderKey(Channel.EMAIL, "ses"), ProviderKey(Channel.EMAIL, "relay")
@@ -22,13 +24,30 @@ POLICY = BreakerPolicy(first_wait=0.05, longest_wait=0.2)
 DOWN = Deferred(Reason.PROVIDER_UNAVAILABLE)
 
 
-def worker(engine, policy=POLICY, **given):
-    return Breakers(engine, uuid.uuid4(), {SES: 2.0, RELAY: 2.0}, policy, **given)
+class Worker(Breakers):
+    """A worker's breakers, asked for an account at once."""
+
+    def allows(self, key):
+        """Whether it may be called; a probe is remembered."""
+        found = self.leave(key.channel, key.name)
+        self.probe = found is Leave.PROBE
+        return found is not Leave.NO
+
+    def call(self, key, outcome, seconds=0.1):
+        """A call ends, the probe's if that was what was allowed."""
+        probe, self.probe = self.probe, False
+        self.ended(key.channel, key.name, outcome, seconds, probe=probe)
+
+
+def worker(engine, policy=POLICY):
+    made = Worker(engine, uuid.uuid4(), {SES: 2.0, RELAY: 2.0}, policy)
+    made.probe = False
+    return made
 
 
 def fails(breakers, key=SES, times=5, outcome=DOWN):
     for _ in range(times):
-        breakers.ended(key, outcome, 0.1)
+        breakers.call(key, outcome)
 
 
 def state(engine, key=SES):
@@ -37,7 +56,8 @@ def state(engine, key=SES):
 
 def test_who_sees_it_fail_stops_at_once_and_the_others_with_their_next_look(engine):
     changed = []
-    one, other = worker(engine), worker(engine, changed=changed.append)
+    one, other = worker(engine), worker(engine)
+    other.changed = changed.append
     assert one.allows(SES)
     fails(one)
     assert not one.allows(SES)
@@ -109,7 +129,7 @@ def test_a_good_probe_brings_it_back_for_all(engine):
     for one in fleet:
         one.look()
     (prober,) = [one for one in fleet if one.allows(SES)]
-    prober.ended(SES, Accepted("r"), 0.1)
+    prober.call(SES, Accepted("r"))
     prober.look()
     for one in fleet:
         one.look()
@@ -123,7 +143,7 @@ def test_a_bad_probe_opens_it_for_longer(engine):
         one.look()
     (prober,) = [one for one in fleet if one.allows(SES)]
     before = state(engine)
-    prober.ended(SES, DOWN, 0.1)
+    prober.call(SES, DOWN)
     prober.look()
     after = state(engine)
     assert (after.openings, after.opened_at) == (before.openings + 1, before.opened_at)
@@ -136,7 +156,7 @@ def test_a_right_that_came_to_no_call_serves_the_next_message(engine):
     for one in fleet:
         one.look()
     (prober,) = [one for one in fleet if one.allows(SES)]
-    prober.unused(SES)
+    prober.unused(SES.channel, SES.name)
     assert prober.allows(SES)
 
 
@@ -153,7 +173,7 @@ def test_a_call_that_began_before_it_opened_says_nothing_new(engine):
     one = worker(engine)
     fails(one)
     one.look()
-    one.ended(SES, Accepted("late"), 0.1)
+    one.call(SES, Accepted("late"))
     fails(one, times=3)
     one.look()
     assert state(engine).openings == 1
@@ -188,8 +208,8 @@ def test_with_storage_away_it_judges_by_itself_and_tells_later(engine):
 def test_the_report_says_what_an_operator_asks(engine):
     one = worker(engine)
     for seconds in (0.1, 0.2, 0.3):
-        one.ended(SES, Accepted("r"), seconds)
-    one.ended(RELAY, DOWN, 1.0)
+        one.call(SES, Accepted("r"), seconds)
+    one.call(RELAY, DOWN, 1.0)
     assert one.report() == {
         "email/ses": {"breaker": "closed", "calls": 3, "errors": 0.0, "slow": 0.0, "p95": 0.3},
         "email/relay": {"breaker": "closed", "calls": 1, "errors": 1.0, "slow": 0.0, "p95": 1.0},
@@ -209,3 +229,79 @@ def test_two_take_the_same_probe_once(engine):
         )
         is None
     )
+
+
+# in an attempt
+
+
+@pytest.fixture
+def prober(engine):
+    """A worker that has the right to one call through `console`, which is out."""
+    key = ProviderKey(Channel.EMAIL, "console")
+    made = Worker(engine, uuid.uuid4(), {key: 2.0}, POLICY)
+    made.probe, made.key = False, key
+    fails(made, key)
+    made.look()
+    wait_until(lambda: state(engine, key).probe_in == 0, 5, "the probe's time")
+    assert made.leave(key.channel, key.name) is Leave.NO
+    wait_until(lambda: made._known[key].due_at <= made._clock(), 5, "the same here")
+    made.look()
+    return made
+
+
+def asked(prober):
+    return prober.leave(prober.key.channel, prober.key.name)
+
+
+def test_an_attempt_is_the_probe_and_its_ending_the_verdict(engine, prober):
+    assert asked(prober) is Leave.PROBE
+    made = keep_one(engine)
+    proxy, _ = bell(made)
+    proxy.grant = Grant("console", probe=True)
+    with deliverer_of(engine, Recording(Accepted("r")), breakers=prober) as back:
+        back.deliver(proxy)
+        assert back.drain(10)
+    prober.look()
+    assert state(engine, prober.key).opened_at is None
+    assert asked(prober) is Leave.USUAL
+
+
+def test_a_message_with_nothing_to_send_hands_the_probe_back(engine, prober):
+    """It was cancelled, or another copy was quicker."""
+    assert asked(prober) is Leave.PROBE
+    proxy, acks = bell(uuid.uuid4())
+    proxy.grant = Grant("console", probe=True)
+    with deliverer_of(engine, Recording(Accepted("r")), breakers=prober) as back:
+        back.deliver(proxy)
+    assert acks == [True]
+    assert asked(prober) is Leave.PROBE
+
+
+def test_a_named_provider_that_is_out_is_waited_for_and_no_attempt_is_spent(engine):
+    """The gate granted another one; this request takes none but its own."""
+    key = ProviderKey(Channel.EMAIL, "console")
+    out = Worker(engine, uuid.uuid4(), {key: 2.0}, BreakerPolicy())
+    out.probe = False
+    fails(out, key)
+    made, provider = keep_one(engine, provider="console"), Recording(Accepted("r"))
+    proxy, acks = bell(made)
+    proxy.grant = Grant("another")
+    with deliverer_of(engine, provider, breakers=out) as back:
+        back.deliver(proxy)
+        assert back.drain(10)
+    found = row(engine, made)
+    assert (found.status, found.attempt, provider.given, acks) == ("queued", 0, [], [True])
+    assert found.next_attempt_at is not None
+
+
+def test_calls_are_judged_by_how_they_end(engine):
+    """Five messages that a provider takes without a word, and it is out."""
+    key = ProviderKey(Channel.EMAIL, "console")
+    breakers = Worker(engine, uuid.uuid4(), {key: 2.0}, BreakerPolicy())
+    with deliverer_of(engine, Recording(Uncertain()), breakers=breakers) as back:
+        for _ in range(5):
+            assert breakers.leave(key.channel, key.name) is Leave.USUAL
+            proxy, _ = bell(keep_one(engine))
+            back.deliver(proxy)
+        assert back.drain(10)
+    assert breakers.leave(key.channel, key.name) is Leave.NO

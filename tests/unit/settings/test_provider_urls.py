@@ -11,7 +11,8 @@ from notifier.settings import SettingsError, load_settings
         ("sms_providers", "smtp://127.0.0.1", "console"),
         ("push_providers", "carrier-pigeon://coop", "console"),
         ("email_providers", "smtp+starttls://user:s3cretpass@mail.example.com?colour=red", "colour"),
-        ("email_providers", "smtp://127.0.0.1?rate=14/s", "rate"),
+        ("email_providers", "smtp://127.0.0.1?rate=14/d", "14/s"),
+        ("email_providers", "smtp://127.0.0.1?rate=0/s", "14/s"),
     ],
 )
 def test_a_wrong_provider_url_is_named_with_what_is_allowed(name, url, said):
@@ -35,3 +36,15 @@ def test_a_call_longer_than_drain_and_lease_allow_is_refused():
 def test_a_timeout_that_fits_is_taken():
     settings = load_settings({"NOTIFIER_EMAIL_PROVIDERS": "smtp://127.0.0.1?timeout=29"})
     assert settings.email_providers == ("smtp://127.0.0.1?timeout=29",)
+
+
+def test_a_wrong_rate_of_a_lane_is_named_with_what_is_allowed():
+    """Lanes and units; a lane that is named twice; and a good one is shown as it was written."""
+    for wrong in ("email=5/s", "email.high=5", "email.high=5/d", "email.high=5/s email.high=6/s"):
+        with pytest.raises(SettingsError) as caught:
+            load_settings({"NOTIFIER_LANE_RATES": wrong})
+        ((variable, allowed),) = caught.value.problems
+        assert variable == "NOTIFIER_LANE_RATES"
+        assert "email.high=50/m sms.low=3/s" in allowed
+    good = load_settings({"NOTIFIER_LANE_RATES": "email.high=50/m sms.low=3/s"})
+    assert good.shown()["NOTIFIER_LANE_RATES"] == "email.high=50/m sms.low=3/s"
