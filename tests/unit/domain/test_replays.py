@@ -42,7 +42,7 @@ def test_while_the_former_is_on_its_way_none_follows(status, attempt, age):
     assert 0 < wait <= 1
 
 
-@pytest.mark.parametrize("status", [*FINAL, Status.HELD, Status.QUEUED])
+@pytest.mark.parametrize("status", [*sorted(FINAL), Status.HELD, Status.QUEUED])
 def test_the_gap_begins_where_the_formers_call_ended(status):
     """Also where it is to be tried again later."""
     told = former(status, started=2.0, duration_ms=500)
