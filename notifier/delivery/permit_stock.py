@@ -19,8 +19,9 @@ from notifier.queueing.broker import NotBefore
 ASK_EVERY = 0.8
 #: A priority that was not asked for within so many leases needs nothing.
 _ASKED_WITHIN = 2.0
-#: Seconds after which the store is asked again though it said that nothing is due for longer.
-_LOOK_AGAIN = 5.0
+#: Seconds after which the store is asked again though it said that nothing is due for longer: a person may have
+#: changed that.
+LOOK_AGAIN = 5.0
 
 
 @dataclass(eq=False, slots=True)
@@ -77,7 +78,7 @@ class PermitStock:
         with self._lock:
             self._asked_at[rank] = now
             if now < self._blocked_until:
-                return NotBefore(self._blocked_until - now)
+                return self._held(now)
             self._tidy(now)
             if not self._permits:
                 return self._none(rank, now)
@@ -149,16 +150,20 @@ class PermitStock:
             self._sent_at = None
             self._settle(ask)
             self.fallback.store_answered(ask, lease, now)
+            lifted = False
             if lease.blocked:
                 self._hold(now + lease.blocked)
+            elif self._block is None:
+                lifted = self._blocked_until > now
+                self._blocked_until = float("-inf")
             if lease.granted:
                 self._last, self._fresh = lease, self._made(lease, sent_at, now)
                 self._permits.extend(self._fresh)
             short = lease.granted < ask.wanted
-            self._closed_until = now + min(lease.wait, _LOOK_AGAIN) if short else float("-inf")
+            self._closed_until = now + min(lease.wait, LOOK_AGAIN) if short else float("-inf")
             self._learn()
             self._sharing.share(len(self._permits))
-            return lease.granted > 0
+            return lifted or lease.granted > 0
 
     def failed(self, ask: Ask, now: float) -> bool:
         """The store did not answer; whether that is new."""
@@ -173,6 +178,14 @@ class PermitStock:
             return returned
 
     # All below is called with the lock held.
+
+    def _held(self, now: float) -> NotBefore:
+        """Blocked. It is looked up now and then, for a person may have lifted it."""
+        look = self._closed_until - now
+        if look <= 0:
+            self._wake()
+            look = LOOK_AGAIN
+        return NotBefore(min(self._blocked_until - now, look))
 
     def _none(self, rank: int, now: float) -> NotBefore | Permit:
         self._dry = True
@@ -233,7 +246,7 @@ class PermitStock:
     def _wanted(self, now: float) -> int:
         """For what is here, and what will have come when these are used; no more than can be used."""
         total = sum(self._sharing.needs)
-        if not total or now < self._blocked_until:
+        if not total:
             return 0
         wanted = min(self._reach, total + self._used) - len(self._permits)
         return max(0, min(wanted, self.fallback.allowance(now)))

@@ -263,6 +263,19 @@ def test_a_throttle_stops_all_until_its_moment_and_slows_them_then():
     assert len(after) / 10 == pytest.approx(25, rel=0.15)
 
 
+def test_a_person_may_lift_a_block():
+    """The row is looked up now and then: what stands there goes before what was heard."""
+    clock, store, processes = fleet(2)
+    for one in processes:
+        one.waiting = [0, 500, 0]
+    processes[0].stock.block(3600.0, clock.now)
+    run(clock, processes, 3)
+    assert not moments_of(processes)
+    store.crash()
+    run(clock, processes, 7)
+    assert all(one.started for one in processes)
+
+
 @pytest.mark.parametrize("crash", [False, True], ids=["silent", "crashed"])
 @pytest.mark.parametrize("number", [1, 4])
 def test_without_the_store_limits_hold_and_its_return_is_no_burst(number, crash):
