@@ -119,8 +119,7 @@ class PermitKeeper:
         except Exception as error:  # noqa: BLE001 - their own provider tells them too
             log.debug("throttles_unread", error=type(error).__name__)
             return
-        for name, seconds in found.items():
-            throttled.hold(name, now + seconds)
+        throttled.learn(used, found, now)
 
     def _tell(self, name: str, seconds: float) -> bool:
         if seconds <= 0:

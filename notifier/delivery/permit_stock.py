@@ -19,8 +19,15 @@ from notifier.queueing.broker import NotBefore
 ASK_EVERY = 0.8
 #: A priority that was not asked for within so many leases needs nothing.
 _ASKED_WITHIN = 2.0
-#: Seconds after which the store is asked again though it said that nothing is due for longer.
-_LOOK_AGAIN = 5.0
+#: A store that has not answered for so many leases is taken for away.
+_SILENT = 4.0
+#: Seconds by which a priority asks later than the one above when the store has said when there is a permit: who has a
+#: more important message asks first, in whichever process it is. Now and then it is the other way round, or low would
+#: starve where high never ends elsewhere.
+HEAD_START, _YIELDS = 0.02, 0.75
+#: Seconds after which the store is asked again though it said that nothing is due for longer: a person may have
+#: changed that.
+LOOK_AGAIN = 5.0
 
 
 @dataclass(eq=False, slots=True)
@@ -65,6 +72,7 @@ class PermitStock:
         self._fresh: list[Permit] = []
         self._sent_at: float | None = None
         self._next_at = float("-inf")
+        self._dice = 0.0
         # What this process can use in a lease's time, and how that is learnt.
         self._reach = self._most = reach
         self._used = self._lapsed = 0
@@ -77,7 +85,7 @@ class PermitStock:
         with self._lock:
             self._asked_at[rank] = now
             if now < self._blocked_until:
-                return NotBefore(self._blocked_until - now)
+                return self._held(now)
             self._tidy(now)
             if not self._permits:
                 return self._none(rank, now)
@@ -133,6 +141,7 @@ class PermitStock:
                 self._sent_at = now
                 # Not all at the same moments: each is to find something now and then.
                 self._next_at = now + self.limit.lead * (ASK_EVERY + 0.2 * dice)
+                self._dice = dice
             return ask
 
     def next_look(self, now: float) -> float | None:
@@ -141,7 +150,8 @@ class PermitStock:
             used = max(self._asked_at) >= now - _ASKED_WITHIN * self.limit.lead
             if not (used or self._fresh or self._debt or self._block or self.fallback.active):
                 return None
-            return max(self._next_at - now, (1 - ASK_EVERY) * self.limit.lead)
+            closed = 0.0 if self._permits or self._debt or self._block else self._closed_until - now
+            return max(self._next_at - now, closed, (1 - ASK_EVERY) * self.limit.lead)
 
     def answer(self, ask: Ask, lease: Lease, sent_at: float, now: float) -> bool:
         """The store answered what was sent at that moment; whether somebody may start who could not before."""
@@ -149,16 +159,20 @@ class PermitStock:
             self._sent_at = None
             self._settle(ask)
             self.fallback.store_answered(ask, lease, now)
+            lifted = False
             if lease.blocked:
                 self._hold(now + lease.blocked)
+            elif self._block is None:
+                lifted = self._blocked_until > now
+                self._blocked_until = float("-inf")
             if lease.granted:
                 self._last, self._fresh = lease, self._made(lease, sent_at, now)
                 self._permits.extend(self._fresh)
             short = lease.granted < ask.wanted
-            self._closed_until = now + min(lease.wait, _LOOK_AGAIN) if short else float("-inf")
+            self._closed_until = now + min(lease.wait, LOOK_AGAIN) if short else float("-inf")
             self._learn()
             self._sharing.share(len(self._permits))
-            return lease.granted > 0
+            return lifted or lease.granted > 0
 
     def failed(self, ask: Ask, now: float) -> bool:
         """The store did not answer; whether that is new."""
@@ -174,9 +188,17 @@ class PermitStock:
 
     # All below is called with the lock held.
 
+    def _held(self, now: float) -> NotBefore:
+        """Blocked. It is looked up now and then, for a person may have lifted it."""
+        look = self._closed_until - now
+        if look <= 0:
+            self._wake()
+            look = LOOK_AGAIN
+        return NotBefore(min(self._blocked_until - now, look))
+
     def _none(self, rank: int, now: float) -> NotBefore | Permit:
         self._dry = True
-        if self._sent_at is not None and now - self._sent_at > _ASKED_WITHIN * self.limit.lead:
+        if self._sent_at is not None and now - self._sent_at > _SILENT * self.limit.lead:
             self.fallback.store_silent(now)
         if self.fallback.active:
             start = self.fallback.take(now)
@@ -184,7 +206,9 @@ class PermitStock:
                 return NotBefore(start - now)
             return Permit(self, rank, now, now + self.limit.lead)
         if now < self._closed_until:
-            return NotBefore(self._closed_until - now)
+            # It is asked for until then, so that it has its share of what comes.
+            self._asked_at[rank] = self._closed_until
+            return NotBefore(self._turn(rank) - now)
         self._wake()
         return NotBefore(self.limit.lead, asking=True)
 
@@ -193,6 +217,11 @@ class PermitStock:
         moments = [lease.first + number * lease.interval for number in range(lease.granted)]
         start, end = now - self.limit.tolerance, sent_at + self.limit.lead
         return [Permit(self, 0, start + moment, end + moment) for moment in moments]
+
+    def _turn(self, rank: int) -> float:
+        """When the store is asked for this priority, once it has said when there is a permit."""
+        place = rank if self._dice < _YIELDS else len(self._asked_at) - 1 - rank
+        return self._closed_until + (place + self._dice) * HEAD_START
 
     def _tidy(self, now: float) -> None:
         """Drop what has lapsed, and pay what is owed."""
@@ -216,7 +245,8 @@ class PermitStock:
             self._block, block = None, 0.0
         if self.fallback.active:
             return Ask(empty=True, debt=self._debt, block=block, slow=self._slows)
-        wanted = 0 if now < self._closed_until else self._wanted(now)
+        turns = [self._turn(rank) for rank, need in enumerate(self._sharing.needs) if need]
+        wanted = self._wanted(now) if turns and now >= min(turns) else 0
         back, last = (self._unused(), self._last) if idle else (0, None)
         if not (wanted or back or self._debt or block):
             return None
@@ -232,10 +262,7 @@ class PermitStock:
 
     def _wanted(self, now: float) -> int:
         """For what is here, and what will have come when these are used; no more than can be used."""
-        total = sum(self._sharing.needs)
-        if not total or now < self._blocked_until:
-            return 0
-        wanted = min(self._reach, total + self._used) - len(self._permits)
+        wanted = min(self._reach, sum(self._sharing.needs) + self._used) - len(self._permits)
         return max(0, min(wanted, self.fallback.allowance(now)))
 
     def _unused(self) -> int:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import structlog
 
-from notifier.delivery.permit_stock import Permit, PermitStock
+from notifier.delivery.permit_stock import LOOK_AGAIN, Permit, PermitStock
 from notifier.delivery.throttled import Throttled
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Reason
@@ -66,7 +66,7 @@ class Permits:
             return ()
         now = self._clock()
         if held and (until := self.throttled.until(free)) > now:
-            return NotBefore(until - now)
+            return NotBefore(min(until - now, LOOK_AGAIN))
         taken: list[Permit] = []
         for stock in stocks:
             found = stock.take(_RANKS[lane.priority], now)
@@ -104,13 +104,15 @@ class Permits:
         """How the call ended: a throttle holds the account, here at once and elsewhere soon."""
         if not isinstance(outcome, Deferred) or outcome.reason is not Reason.THROTTLED:
             return
+        if outcome.one_connection:
+            return
         name, seconds = account_limit(channel, provider), outcome.not_before or UNSAID
         log.warning("limit_throttled", limit=name, seconds=round(seconds, 3))
         now = self._clock()
         if name in self.stocks:
             self.stocks[name].block(seconds, now)
         else:
-            self.throttled.hold(name, now + seconds, tell=True)
+            self.throttled.hold(name, now + seconds)
             self._wake()
 
     def _way(self, lane: Lane, provider: str) -> tuple[tuple[PermitStock, ...], str]:

@@ -35,11 +35,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not now: worth another try. `not_before` is in seconds from the answer, never undercut."""
+    """Not now: worth another try. `not_before` is in seconds from the answer, never undercut.
+
+    A throttle speaks of the whole account, so that all its messages wait, unless `one_connection` was sent away.
+    """
 
     reason: Reason
     not_before: float | None = None
     answer: Answer = field(default=NO_ANSWER)
+    one_connection: bool = False
 
 
 @dataclass(frozen=True, slots=True)

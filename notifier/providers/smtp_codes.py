@@ -89,7 +89,7 @@ _TOO_LARGE = frozenset({"5.2.3", "5.3.4"})
 def outcome_of(stage: Stage, reply: Reply, answer: Answer, now: datetime) -> Deferred | Refused:
     """What a reply that is no success means at `stage`; `now` serves only for "until tomorrow"."""
     if reply.code == 421:  # noqa: PLR2004
-        return Deferred(Reason.THROTTLED, GO_AWAY, answer)
+        return Deferred(Reason.THROTTLED, GO_AWAY, answer, one_connection=True)
     if 400 <= reply.code < 500:  # noqa: PLR2004
         return _temporary(reply, answer, now)
     if 500 <= reply.code < 600:  # noqa: PLR2004

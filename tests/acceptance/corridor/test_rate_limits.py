@@ -1,14 +1,19 @@
 """One limit for the whole fleet: the provider's own record of calls shows it, whoever sends and whatever is away."""
 
 from bisect import bisect_right
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from notifier.providers.smtp_codes import RATE_LIMITED
+from notifier.storage import rate_limits
 from notifier.storage.engine import reading
 from notifier.storage.tables import notifications
 from tests.acceptance.fleet import Fleet, email, message_id, post_many
 from tests.nodes.postgres import PostgresNode
+from tests.nodes.smtp_control import SmtpControl
 from tests.nodes.waiting import wait_until
 
 RATE, BURST, LEASE = 25.0, 5, 0.25
@@ -33,11 +38,13 @@ def excess(moments: list[float]) -> float:
     return worst
 
 
-def limited(folder, database_url, broker_url, **settings) -> Fleet:
-    fleet = Fleet(folder, database_url, broker_url, **settings)
+def limited(folder, database_url, broker_url, *, control: Path | None = None) -> Fleet:
+    """An installation whose e-mail account has a limit; what stands in `control` its provider does."""
+    fleet = Fleet(folder, database_url, broker_url)
     fleet.settings["NOTIFIER_EMAIL_PROVIDERS"] += f"?rate={RATE:g}/s&burst={BURST}"
     fleet.run("alembic", "upgrade", "head")
-    fleet.sink()
+    sink = ["tests.nodes.smtp", "--port", str(fleet.smtp_port), "--ledger", str(fleet.ledger)]
+    fleet.start(*sink, *(["--control", str(control)] if control else []))
     fleet.serve()
     return fleet
 
@@ -105,3 +112,43 @@ def test_limits_hold_while_the_database_is_away_and_when_it_is_back(
         assert len(set(fleet.delivered())) == number
         assert excess(moments) <= 0
         assert fleet.log.count("limit_store_back") >= 2
+
+
+TOO_FAST = "454 4.7.0 Throttling failure: Maximum sending rate exceeded."
+
+
+def test_a_provider_that_says_too_fast_is_left_alone_by_every_worker(
+    tmp_path, postgres_url, rabbitmq_vhost_url
+):
+    """One such answer stops the account everywhere: only calls that were under way hear it too. Then it goes on."""
+    number = 150
+    control = SmtpControl(tmp_path / "smtp.json")
+    with limited(tmp_path, postgres_url, rabbitmq_vhost_url, control=control.path) as fleet:
+        key = fleet.key()
+        for _ in range(2):
+            fleet.work(threads=8)
+        fleet.wait_for_workers(2, 60)
+        post_many(fleet.ports, key, [email(one) for one in range(number)])
+        wait_until(lambda: len(calls(fleet)) > 40, 60, "a part to be sent")
+        control.set(reply={"RCPT": TOO_FAST})
+        wait_until(lambda: "limit_throttled" in fleet.log, 30, "the first such answer")
+        wait_until(lambda: blocked(fleet) > 0, 10, "the others to be told")
+        control.clear()
+        assert fleet.wait_for_final(number, 120) == {"sent": number}
+        moments = calls(fleet)
+        gap = max(after - before for before, after in pairwise(moments))
+        assert gap >= RATE_LIMITED - 0.5
+        assert excess(moments) <= 0
+        again = [one for one in attempts_made(fleet) if one > 1]
+        assert 1 <= len(again) <= 2 * 8 + BURST + RATE * 2 * LEASE
+
+
+def blocked(fleet: Fleet) -> float:
+    """For how many seconds yet the account is blocked."""
+    return sum(rate_limits.blocked(fleet.engine, ["email/smtp-127.0.0.1"]).values())
+
+
+def attempts_made(fleet: Fleet) -> list[int]:
+    """How many each notification took."""
+    with reading(fleet.engine) as connection:
+        return list(connection.execute(select(notifications.c.attempt)).scalars())

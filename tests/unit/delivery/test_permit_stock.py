@@ -194,6 +194,34 @@ def test_a_slow_limit_too_serves_every_priority():
         assert {"H", "M", "L"} <= set(order[begin : begin + 8])
 
 
+def test_high_in_one_process_hardly_waits_for_low_in_the_others():
+    """A permit a second, three processes with a backlog of low: a high message waits for two of them on average."""
+    limit = Limit("sms/slow", 1.0)
+    clock, _, processes = fleet(4, limit)
+    for one in processes[1:]:
+        one.waiting = [0, 0, 999]
+    run(clock, processes, 5)
+    waits = []
+    for _ in range(15):
+        processes[0].waiting[0] = 1
+        began = clock.now
+        while processes[0].waiting[0]:
+            run(clock, processes, 0.01)
+        waits.append(clock.now - began)
+        run(clock, processes, 2.3)
+    assert sum(waits) / len(waits) <= 2.0
+    assert max(waits) <= 6.0
+
+
+def test_low_in_one_process_does_not_starve_while_high_never_ends_in_another():
+    limit = Limit("sms/slow", 1.0)
+    clock, _, (one, other) = fleet(2, limit)
+    one.waiting, other.waiting = [999, 0, 0], [0, 0, 999]
+    run(clock, [one, other], 60)
+    assert len(one.started) >= 30
+    assert len(other.started) >= 4
+
+
 def test_what_is_handed_back_is_used_by_the_next():
     """A message that expired does not burn its permit."""
     clock, _, (one,) = fleet(1)
@@ -263,6 +291,19 @@ def test_a_throttle_stops_all_until_its_moment_and_slows_them_then():
     assert len(after) / 10 == pytest.approx(25, rel=0.15)
 
 
+def test_a_person_may_lift_a_block():
+    """The row is looked up now and then: what stands there goes before what was heard."""
+    clock, store, processes = fleet(2)
+    for one in processes:
+        one.waiting = [0, 500, 0]
+    processes[0].stock.block(3600.0, clock.now)
+    run(clock, processes, 3)
+    assert not moments_of(processes)
+    store.crash()
+    run(clock, processes, 7)
+    assert all(one.started for one in processes)
+
+
 @pytest.mark.parametrize("crash", [False, True], ids=["silent", "crashed"])
 @pytest.mark.parametrize("number", [1, 4])
 def test_without_the_store_limits_hold_and_its_return_is_no_burst(number, crash):
@@ -301,7 +342,7 @@ def test_a_store_that_hangs_is_taken_for_away():
     one.waiting = [1, 0, 0]
     one.stock.take(0, clock.now)
     assert one.stock.ask(one.waiting, clock.now, 0.0) is not None
-    clock.now += 0.6
+    clock.now += 1.1
     one.stock.take(0, clock.now)
     assert one.stock.fallback.active
     clock.now += LIMIT.spent + 0.1

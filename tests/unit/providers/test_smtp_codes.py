@@ -78,7 +78,9 @@ REFUSED = [
 @pytest.mark.parametrize(("line", "reason", "wait"), DEFERRED)
 def test_worth_another_try(line, reason, wait):
     """Temporary replies, throttles and what our operator must mend never end a notification."""
-    assert judged(Stage.CONTENT, line) == Deferred(reason, wait, ANSWER)
+    assert judged(Stage.CONTENT, line) == Deferred(
+        reason, wait, ANSWER, one_connection=line.startswith("421")
+    )
 
 
 @pytest.mark.parametrize(("line", "reason"), REFUSED)

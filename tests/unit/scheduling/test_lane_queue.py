@@ -58,6 +58,26 @@ def test_a_lane_is_first_in_first_out_and_lanes_take_turns():
     assert queue.waiting() == {"a": 0, "b": 0, "c": 0}
 
 
+def test_a_gate_that_was_told_to_wait_is_asked_when_it_is_reopened():
+    """Permits came before the moment that the gate had named: a thread that waits gets the message now."""
+    opened, asked = threading.Event(), threading.Event()
+
+    def gate(lane):
+        asked.set()
+        return OPEN if opened.is_set() else NotBefore(3600)
+
+    queue = LaneQueue(gate)
+    queue.put(item("a"))
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(queue.get(timeout=30)), daemon=True)
+    waiting.start()
+    assert asked.wait(10)
+    opened.set()
+    queue.reopen(["a", "unknown"])
+    waiting.join(10)
+    assert [one.message.grant for one in found] == [OPEN]
+
+
 def test_the_grant_goes_with_the_message_and_the_gate_is_asked_for_each():
     asked = []
 

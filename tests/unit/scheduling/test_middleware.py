@@ -10,6 +10,7 @@ from dramatiq.brokers.stub import StubBroker
 
 from notifier.queueing.broker import Grant
 from notifier.scheduling.actor_lanes import lanes_of
+from notifier.scheduling.keeper import Keeper
 from notifier.scheduling.lane_queue import LaneQueue
 from notifier.scheduling.middleware import LaneScheduling
 from notifier.scheduling.policy import LaneOptions, Policy, Rank
@@ -139,6 +140,27 @@ def test_the_census_tells_a_thread_and_a_consumer_that_ended():
         broker.close()
     assert scheduling.stage == "stopping"
     assert scheduling.census()["threads_alive"] == 0
+
+
+def test_how_many_take_from_a_queue_is_what_the_broker_said_last():
+    """Unknown before it was asked; one where the broker can't count, for then it lives in this process."""
+    scheduling = LaneScheduling(policy=Policy(threads=1))
+    assert scheduling.consumers(["email"]) is None
+    broker, _, _, worker = started(scheduling)
+    worker.start()
+    try:
+        assert scheduling.consumers(["email"]) == 1
+        counts = {"email": (5, 3), "sms": (0, 2)}
+        broker.counts = lambda names: {name: counts[name] for name in names if name in counts}
+        keeper = Keeper(broker, worker, scheduling.queue)
+        scheduling._keeper = keeper
+        assert scheduling.consumers(["email", "sms"]) is None
+        keeper.start()
+        wait_until(lambda: scheduling.consumers(["email", "sms"]) == 3, 10, "the broker to be asked")
+        keeper.stop()
+    finally:
+        worker.stop()
+        broker.close()
 
 
 def test_the_census_counts_only_the_queues_the_worker_was_given():
