@@ -116,7 +116,9 @@ def test_a_relay_that_dies_between_a_release_and_its_message_repeats_nothing(
     tmp_path, postgres_url, rabbitmq_vhost_url
 ):
     """The release is committed with the bell it owes: whoever comes later rings it, once."""
-    with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url, NOTIFIER_OUTBOX_GRACE_SECONDS="1") as fleet:
+    # Nobody stands in for it, so that what it left can be looked at.
+    alone = {"NOTIFIER_OUTBOX_GRACE_SECONDS": "1", "NOTIFIER_RELAY_MISSING_SECONDS": "120"}
+    with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url, **alone) as fleet:
         fleet.run("alembic", "upgrade", "head")
         ours = fail(fleet, 5, Reason.PROVIDER_REJECTED)
         fleet.sink()
