@@ -1,7 +1,6 @@
 """`/openapi.json`: OpenAPI 3.1, made from the types that decode the requests."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,176 +11,13 @@ from notifier.http import answer_types, failure_answers, parameters, schemas
 from notifier.http.answers import raw_answer
 from notifier.http.config import HttpConfig
 from notifier.http.examples import ANSWERS, EXAMPLES
+from notifier.http.operation_list import OPERATIONS, Operation
 from notifier.http.problems import CODES
 from notifier.http.queries import read_query
 
 _REF = "#/components/schemas/{name}"
 _PROBLEM = "application/problem+json"
 _JSON = "application/json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One method on one path: what it takes, gives and refuses."""
-
-    method: str
-    path: str
-    summary: str
-    scope: str | None
-    status: int
-    gives: str
-    takes: str | None = None
-    parameters: tuple[str, ...] = ()
-    refuses: tuple[str, ...] = ()
-    also: tuple[tuple[int, str], ...] = ()
-
-
-_READ = ("invalid_request", "unavailable")
-_TAKE = (
-    "bad_request", "invalid_json", "invalid_header", "request_timeout", "body_too_large", "unsupported_media_type",
-    "unsupported_content_encoding", "invalid_request", "unavailable",
-)  # fmt: skip
-_KEEP = (*_TAKE, "idempotency_key_reused", "idempotency_key_in_use", "backlog_full", "outcome_unknown")
-_BEGIN = (*_TAKE, "idempotency_key_reused", "idempotency_key_in_use", "outcome_unknown")
-_ONE = ("not_found",)
-_NO_BODY = (
-    "bad_request",
-    "invalid_json",
-    "request_timeout",
-    "body_too_large",
-    "unsupported_content_encoding",
-)
-_PAGE = ("limit", "cursor")
-_LIST = (
-    "status", "channel", "priority", "reference", "tag", "provider", "reason", "batch_id",
-    "created_after", "created_before", *_PAGE,
-)  # fmt: skip
-_ONE_PATH = "/v1/notifications/{id}"
-_OPERATION_PATH = "/v1/operations/{operation}"
-_FAILURES = ("state", "since", "until", "failure_status", "reason", "channel", "priority", "provider")
-_LANE_PATH = "/v1/lanes/{channel}/{priority}"
-_PROVIDER_PATH = "/v1/providers/{name}"
-
-OPERATIONS = (
-    Operation(
-        method="post", path="/v1/notifications", scope="send", status=202, gives="Accepted",
-        summary="Send one notification; 202 after the durable commit", takes="SendRequest",
-        parameters=("dry_run", "strict", "Idempotency-Key"), refuses=_KEEP, also=((200, "DryRun"),),
-    ),
-    Operation(
-        method="get", path="/v1/notifications", scope="read", status=200, gives="NotificationPage",
-        summary="Notifications, newest first; of the last 7 days unless created_after says otherwise",
-        parameters=_LIST, refuses=(*_READ, "invalid_cursor"),
-    ),
-    Operation(
-        method="post", path="/v1/notifications/batch", scope="send", status=202, gives="BatchAccepted",
-        summary="Send up to 1,000; the good ones in one transaction, the bad ones answered in place",
-        takes="BatchRequest", parameters=("atomic", "Idempotency-Key"), refuses=_KEEP,
-    ),
-    Operation(
-        method="post", path="/v1/notifications/search", scope="read", status=200, gives="NotificationPage",
-        summary="One recipient's notifications; the address stands in the body, never in a URL",
-        takes="SearchRequest", parameters=_LIST, refuses=(*_TAKE, "invalid_cursor"),
-    ),
-    Operation(
-        method="get", path=_ONE_PATH, scope="read", status=200, gives="Notification",
-        summary="One notification with its attempts and timeline", parameters=("id",),
-        refuses=(*_READ, *_ONE),
-    ),
-    Operation(
-        method="post", path=f"{_ONE_PATH}/cancel", scope="send", status=200, gives="ListedNotification",
-        summary="Cancel; 200 means it will not be sent", parameters=("id",),
-        refuses=(*_NO_BODY, *_READ, *_ONE, "too_late"),
-    ),
-    Operation(
-        method="post", path=f"{_ONE_PATH}/resolve", scope="send", status=200, gives="ListedNotification",
-        summary="End a held notification", takes="ResolveRequest", parameters=("id",),
-        refuses=(*_TAKE, *_ONE, "not_held"),
-    ),
-    Operation(
-        method="get", path="/v1/failures", scope="read", status=200, gives="FailurePage",
-        summary="What finally failed or expired and is still open", parameters=(*_FAILURES, *_PAGE),
-        refuses=(*_READ, "invalid_cursor"),
-    ),
-    Operation(
-        method="get", path="/v1/failures/summary", scope="read", status=200, gives="FailureSummary",
-        summary="Failures counted by reason, provider and the like", parameters=(*_FAILURES, "group_by"),
-        refuses=_READ,
-    ),
-    Operation(
-        method="post", path="/v1/failures/replay", scope="admin", status=202, gives="Operation",
-        summary="Send failures again, one after another, each once; dry_run: 200 with their number",
-        takes="ReplayRequest", parameters=("Idempotency-Key",), refuses=_BEGIN, also=((200, "Preview"),),
-    ),
-    Operation(
-        method="post", path="/v1/failures/discard", scope="admin", status=200, gives="Discarded",
-        summary="Put failures aside; the notifications stay what they are", takes="DiscardRequest",
-        parameters=("Idempotency-Key",), refuses=_BEGIN,
-    ),
-    Operation(
-        method="get", path=_OPERATION_PATH, scope="read", status=200, gives="Operation",
-        summary="How far a replay has come", parameters=("operation",), refuses=(*_READ, *_ONE),
-    ),
-    Operation(
-        method="post", path=f"{_OPERATION_PATH}/cancel", scope="admin", status=200, gives="Operation",
-        summary="Replay no more of it; what was not replayed yet is open again", parameters=("operation",),
-        refuses=(*_NO_BODY, *_READ, *_ONE),
-    ),
-    Operation(
-        method="get", path="/v1/lanes", scope="read", status=200, gives="LaneList", refuses=_READ,
-        summary="Every lane as it is now, joined over all living workers",
-    ),
-    Operation(
-        method="post", path=f"{_LANE_PATH}/pause", scope="admin", status=200, gives="Lane",
-        summary="Start nothing more of a lane, within two seconds; what runs goes on, what is accepted waits",
-        parameters=("lane_channel", "lane_priority"), refuses=(*_NO_BODY, *_READ, *_ONE),
-    ),
-    Operation(
-        method="post", path=f"{_LANE_PATH}/resume", scope="admin", status=200, gives="Lane",
-        summary="Let a paused lane go on",
-        parameters=("lane_channel", "lane_priority"), refuses=(*_NO_BODY, *_READ, *_ONE),
-    ),
-    Operation(
-        method="get", path="/v1/providers", scope="read", status=200, gives="ProviderList", refuses=_READ,
-        summary="Every provider account as it is now: breaker, errors, times, joined over all living workers",
-    ),
-    Operation(
-        method="post", path=f"{_PROVIDER_PATH}/disable", scope="admin", status=200, gives="Provider",
-        summary="Send nothing more through an account, within two seconds; what runs goes on",
-        parameters=("provider_name", "channel"), refuses=(*_NO_BODY, *_READ, *_ONE),
-    ),
-    Operation(
-        method="post", path=f"{_PROVIDER_PATH}/enable", scope="admin", status=200, gives="Provider",
-        summary="Let an account send again; its breaker judges it as before",
-        parameters=("provider_name", "channel"), refuses=(*_NO_BODY, *_READ, *_ONE),
-    ),
-    Operation(
-        method="get", path="/v1/workers", scope="read", status=200, gives="WorkerList", refuses=_READ,
-        summary="Every process that beats, and what its scheduler decided lately",
-    ),
-    Operation(
-        method="get", path="/", scope=None, status=200, gives="Root", summary="Name, version, links",
-        refuses=("invalid_request",),
-    ),
-    Operation(
-        method="get", path="/livez", scope=None, status=200, gives="Alive", summary="The loop turns",
-        refuses=("invalid_request",),
-    ),
-    Operation(
-        method="get", path="/readyz", scope=None, status=200, gives="Ready", parameters=("verbose",),
-        also=((503, "Ready"),), refuses=("invalid_request",),
-        summary="Whether notifications can be accepted now; 503 with the same body when not",
-    ),
-    Operation(
-        method="get", path="/health", scope=None, status=200, gives="Ready", parameters=("verbose",),
-        also=((503, "Ready"),), refuses=("invalid_request",),
-        summary="The same as /readyz",
-    ),
-    Operation(
-        method="get", path="/openapi.json", scope=None, status=200, gives="Document", summary="This document",
-        refuses=("invalid_request",),
-    ),
-)  # fmt: skip
 
 
 def handler(config: HttpConfig) -> Callable[[web.Request], Awaitable[web.Response]]:

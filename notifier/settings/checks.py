@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from notifier.domain.lanes import Channel
 from notifier.providers.urls import ProviderUrlError, parse_url
 from notifier.settings.fields import Settings, variable
-from notifier.settings.urls import weak_credentials
+from notifier.settings.urls import is_smtp, weak_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def clashes(settings: Settings) -> list[Clash]:
 
 def _timeouts(settings: Settings) -> Iterator[Clash]:
     """Connect < call < drain < lease, each by its margin (reliability.md, "Timeouts, in one order")."""
-    calls = settings.timeouts_in_use
+    calls = _timeouts_in_use(settings)
     longest = max(calls, key=lambda name: calls[name])
     for name in calls:
         yield from _more(settings, name, "connect_timeout_seconds")
@@ -44,6 +44,14 @@ def _timeouts(settings: Settings) -> Iterator[Clash]:
     yield from _sum(settings, "lease_seconds", longest, "lease_margin_seconds")
     yield from _more(settings, "lease_seconds", "drain_seconds")
     yield from _more(settings, "lease_margin_seconds", "send_margin_seconds")
+
+
+def _timeouts_in_use(settings: Settings) -> dict[str, float]:
+    """The provider timeouts that count, by field: SMTP's only where an SMTP provider is set."""
+    counts = {"provider_timeout_seconds": settings.provider_timeout_seconds}
+    if any(map(is_smtp, settings.email_providers)):
+        counts["smtp_timeout_seconds"] = settings.smtp_timeout_seconds
+    return counts
 
 
 def _waits(settings: Settings) -> Iterator[Clash]:

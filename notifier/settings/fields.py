@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, fields
 
 from notifier.domain.lanes import Lane, Priority
 from notifier.settings.rules import Answers, Retries, answer_rules, retry_rules
-from notifier.settings.urls import is_smtp, leads_away
+from notifier.settings.urls import leads_away
 from notifier.settings.values import (
     Rule,
     SettingsError,
@@ -262,14 +262,6 @@ class Settings:
     def production(self) -> bool:
         """Whether this is the real thing: the broker or the database is on another machine."""
         return any(map(leads_away, (self.database_url, *self.broker_urls)))
-
-    @property
-    def timeouts_in_use(self) -> dict[str, float]:
-        """The provider timeouts that count, by field: SMTP's only where an SMTP provider is set."""
-        counts = {"provider_timeout_seconds": self.provider_timeout_seconds}
-        if any(map(is_smtp, self.email_providers)):
-            counts["smtp_timeout_seconds"] = self.smtp_timeout_seconds
-        return counts
 
     def require_servers(self, command: str) -> None:
         """Raise `SettingsError` if `command` is several processes and the broker lives in only one."""

@@ -12,21 +12,19 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     Table,
     Text,
 )
 
+from notifier.storage.control_tables import lane_controls, provider_states, rate_limits, suppressions
+from notifier.storage.table_metadata import metadata
 from notifier.storage.types import Hash, Id, Json, Name, UtcTime
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
+__all__ = [
+    "accepted", "api_keys", "attempts", "dead_letters", "gauges", "idempotency", "lane_controls", "metadata",
+    "notifications", "operations", "outbox", "provider_states", "rate_limits", "suppressions", "workers",
+]  # fmt: skip
 
 notifications = Table(
     "notifications",
@@ -274,62 +272,4 @@ gauges = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
     Column("at", UtcTime, nullable=False),
-)
-
-lane_controls = Table(
-    "lane_controls",
-    metadata,
-    # As `Lane.name` has it: email.high
-    Column("lane", Name, primary_key=True),
-    Column("paused", Boolean, nullable=False),
-    # The id of the API key that said so; null for the command line, which needs none.
-    Column("by", Name),
-    Column("at", UtcTime, nullable=False),
-)
-
-suppressions = Table(
-    "suppressions",
-    metadata,
-    Column("tenant", Name, primary_key=True),
-    Column("channel", Name, primary_key=True),
-    Column("recipient_hash", Hash, primary_key=True),
-    Column("reason", Name, nullable=False),
-    # Who said so: "provider", by its answer to the notification.
-    Column("source", Name, nullable=False),
-    Column("notification_id", Id),
-    Column("created_at", UtcTime, nullable=False),
-)
-
-provider_states = Table(
-    "provider_states",
-    metadata,
-    Column("channel", Name, primary_key=True),
-    Column("name", Name, primary_key=True),
-    # The breaker; all null while it is closed, but for `openings`: so many in a row without a good probe.
-    Column("opened_at", UtcTime),
-    Column("why", Name),
-    Column("openings", Integer, nullable=False),
-    Column("open_until", UtcTime),
-    Column("probe_owner", Id),
-    Column("probe_until", UtcTime),
-    # An operator's word; the API key that said so, null for the command line.
-    Column("disabled", Boolean, nullable=False),
-    Column("disabled_by", Name),
-    Column("disabled_at", UtcTime),
-)
-
-#: Unlogged on PostgreSQL: a crash empties it. Not used on SQLite, where one process keeps its limits in memory.
-rate_limits = Table(
-    "rate_limits",
-    metadata,
-    # email/ses for a provider account, lane/email.high for a lane
-    Column("name", Name, primary_key=True),
-    # The moment of the next permit, in GCRA's count.
-    Column("end_at", UtcTime, nullable=False),
-    Column("blocked_until", UtcTime),
-    # The part of its rate that a throttled limit had at that moment.
-    Column("pace", Float, nullable=False),
-    Column("paced_at", UtcTime, nullable=False),
-    # What the last statement gave, so that it can be told in the same statement.
-    Column("granted", Integer, nullable=False),
 )

@@ -25,7 +25,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from notifier.domain.ids import parse_notification_id
-from notifier.http.openapi import OPERATIONS, document
+from notifier.http.openapi import document
+from notifier.http.operation_list import OPERATIONS
 from notifier.storage.dead_letters import bury
 from notifier.storage.engine import writing
 from tests.acceptance.http.conftest import Door

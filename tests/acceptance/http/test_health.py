@@ -11,7 +11,7 @@ import sqlite3
 import msgspec
 import pytest
 
-from notifier.http import openapi
+from notifier.http import operation_list
 from notifier.http.answer_types import Alive, Ready, Root
 from notifier.http.health import HEALTH
 from notifier.http.server import let_in, listen
@@ -111,7 +111,7 @@ async def test_the_openapi_document_names_every_route(door):
         if route.method not in {"HEAD", "PATCH"}
     }
     assert told == served
-    for operation in openapi.OPERATIONS:
+    for operation in operation_list.OPERATIONS:
         entry = document["paths"][operation.path][operation.method]
         assert bool(entry["security"]) == bool(operation.scope)
         assert {"500", str(operation.status)} <= set(entry["responses"])
