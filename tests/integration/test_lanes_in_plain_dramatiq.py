@@ -32,9 +32,11 @@ def test_high_overtakes_a_flood_that_was_there_before_it(broker):
     scheduling = LaneScheduling(policy=Policy(threads=2, overdue=100, stalled=200))
     broker.add_middleware(scheduling)
     done, order, held = threading.Semaphore(0), [], threading.Event()
+    started = threading.Semaphore(0)
 
     @dramatiq.actor(broker=broker, queue_name="reports", rank="low")
     def low(number):
+        started.release()
         held.wait(30)
         order.append(number)
         done.release()
@@ -49,6 +51,8 @@ def test_high_overtakes_a_flood_that_was_there_before_it(broker):
     try:
         for number in range(100):
             low.send(number)
+        for _ in range(2):
+            assert started.acquire(timeout=30), "both threads are to be held before the high one comes"
         high.send()
         wait = threading.Event()
         for _ in range(300):
