@@ -53,13 +53,13 @@ class BreakerPolicy:
     """
 
     window: float = 30.0
-    calls: int = 10
+    calls: int = 20
     in_a_row: int = 5
     errors: float = 0.5
     slow: float = 0.5
     slow_seconds: float = 10.0
     first_wait: float = 5.0
-    longest_wait: float = 120.0
+    longest_wait: float = 60.0
 
     def wait(self, openings: int) -> float:
         """Seconds until a probe after so many openings in a row (1 is the first)."""

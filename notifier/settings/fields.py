@@ -193,7 +193,7 @@ class Settings:
     #: Percent of a provider's recent calls that fail, or are slow, from which on it is taken out for all workers.
     #: Refusals of a recipient or a content never count; five failures in a row are enough, wrong credentials one.
     breaker_percent: int = setting(50, whole(1, 100))
-    #: Seconds that are looked back at for it; it takes ten calls in them.
+    #: Seconds that are looked back at for it; it takes twenty calls in them.
     breaker_window_seconds: float = setting(30.0, seconds(1, 3600))
     #: Seconds from which on a call is slow.
     breaker_slow_seconds: float = setting(10.0, seconds(0.01, 300))
@@ -201,7 +201,7 @@ class Settings:
     #: that fails doubles them.
     breaker_wait_seconds: float = setting(5.0, seconds(0.05, 3600))
     #: The longest such wait in seconds.
-    breaker_longest_wait_seconds: float = setting(120.0, seconds(0.05, 86_400))
+    breaker_longest_wait_seconds: float = setting(60.0, seconds(0.05, 86_400))
     #: Waits for single reasons in place of those by priority, base:cap[:tries] in seconds: throttled=30:600, for one
     #: channel, priority or lane email.provider_timeout=5:60 high.throttled=1:30 sms.low.throttled=60:3600:10. The rule
     #: that says most holds. Tries end a notification as retries_exhausted; without them only its expiry does.

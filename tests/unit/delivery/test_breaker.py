@@ -8,7 +8,7 @@ from notifier.delivery.breaker import BreakerPolicy, Health, Window, health_of
 from notifier.domain.lifecycle import Reason
 from notifier.domain.outcomes import Accepted, Deferred, Refused, Uncertain
 
-POLICY = BreakerPolicy()
+POLICY = BreakerPolicy(calls=10)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_after_a_recovery_the_past_is_forgotten():
 
 
 def test_waits_double_up_to_the_longest():
-    assert [POLICY.wait(number) for number in (1, 2, 3, 5, 6, 99)] == [5, 10, 20, 80, 120, 120]
+    assert [POLICY.wait(number) for number in (1, 2, 3, 4, 5, 99)] == [5, 10, 20, 40, 60, 60]
 
 
 def test_the_percentile_is_of_the_window():
