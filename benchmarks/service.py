@@ -34,7 +34,7 @@ BATCH = 900
 class Service:
     """Its own database and virtual host; `serve` and `work` run its two halves."""
 
-    def __init__(self, stage: Stage, name: str) -> None:
+    def __init__(self, stage: Stage, name: str, **settings: str) -> None:
         self._stage = stage
         stage.postgres.create_database(name)
         self._broker = VirtualHost(stage, name)
@@ -45,6 +45,7 @@ class Service:
             "NOTIFIER_STOP_ACCEPTING_SECONDS": "0",
             # A crowded machine makes a run slower, not impossible: no caller here has anything better to do.
             "NOTIFIER_ACCEPT_WAIT_SECONDS": "20",
+            **settings,
         }
         stage.run("notifier", "migrate", **self.environment)
         self.key = self._new_key()
@@ -84,12 +85,13 @@ class Service:
         seconds: Mapping[str, float] | None = None,
         program: str = "benchmarks.worker",
         at_once: bool = False,
+        processes: int = 1,
     ) -> Iterator[ServerProcess]:
-        """One `dramatiq` worker process and its relay; the provider writes each call down in `calls`.
+        """`dramatiq` worker processes and their relay; the provider writes each call down in `calls`.
 
         `seconds` is how long a call takes, by channel (none: no time); `at_once`: it is killed in the end.
         """
-        arguments = ["dramatiq", program, "-p", "1", "-t", str(threads)]
+        arguments = ["dramatiq", program, "-p", str(processes), "-t", str(threads)]
         told = {"BENCHMARK_CALLS": str(calls), "BENCHMARK_SECONDS": json.dumps(dict(seconds or {}))}
         start = self._stage.killed if at_once else self._stage.running
         with start(*arguments, **self.environment, **told) as launch:

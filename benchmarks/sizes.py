@@ -38,6 +38,9 @@ class Sizes:
     peer_floods: int = 2
     #: Seconds between two urgent ones: ten a second on the average.
     urgent_pause: tuple[float, float] = (0.05, 0.15)
+    #: P9: seconds that are counted, and what is queued.
+    limit_span: float = 60.0
+    limit_backlog: int = 9_900
     #: P8, L1 to L4: seconds that are counted, once a worker is under way.
     span: float = 10.0
 
@@ -66,9 +69,11 @@ QUICK = Sizes(
     threads=(16,),
     idle=80,
     idle_pause=(0.01, 0.03),
-    left_out=frozenset({"P5", "P6", "P7", "P8", "L1", "L2", "L3", "L4"}),
+    left_out=frozenset({"P5", "P6", "P7", "P8", "P9", "L1", "L2", "L3", "L4"}),
     flood=9_000,
     urgent=100,
     peer_floods=1,
+    limit_span=10.0,
+    limit_backlog=1_800,
     span=8.0,
 )

@@ -1,7 +1,7 @@
 """Calls in a stretch of time: rates and shares by lane. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 #: (moment in monotonic ns, lane) of each call, in order.
 Timeline = list[tuple[int, str]]
@@ -29,6 +29,19 @@ def farthest(calls: Timeline, begin: int, seconds: float, weights: Mapping[str, 
         raise ValueError("no calls in that time")
     off = (abs(counts[lane] / number * total / weight - 1) for lane, weight in weights.items())
     return 1 + max(off)
+
+
+def fullest(moments: Sequence[int], *, rate: float, burst: float, lease: float) -> float:
+    """The greatest part of what a limit allows in a window (burst + rate x (window + lease)) that was taken.
+
+    Of all windows that begin and end with a call; `moments` in order.
+    """
+    worst = 0.0
+    for number, first in enumerate(moments):
+        for place in range(number, len(moments)):
+            allowed = burst + rate * ((moments[place] - first) / SECOND + lease)
+            worst = max(worst, (place - number + 1) / allowed)
+    return worst
 
 
 def last_of(calls: Timeline, lanes: Collection[str]) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.windows import SECOND, farthest, last_of, rate, timeline
+from benchmarks.windows import SECOND, farthest, fullest, last_of, rate, timeline
 
 CALLS = [(second * SECOND, lane) for second in range(10) for lane in ("a", "b", "b")]
 
@@ -33,6 +33,13 @@ def test_no_calls_are_no_share():
     """Nothing measured is not 'exact'."""
     with pytest.raises(ValueError, match="no calls"):
         farthest(CALLS, 20 * SECOND, 1, {"a": 1})
+
+
+def test_the_fullest_window_is_found_wherever_it_is():
+    """Ten at once where six are allowed, at the end of a slow stream that takes what it may and no more."""
+    moments = [second * SECOND for second in range(10)] + [20 * SECOND] * 10
+    assert fullest(moments, rate=1.0, burst=5, lease=1.0) == pytest.approx(10 / 6)
+    assert fullest(moments[:10], rate=1.0, burst=0, lease=1.0) == pytest.approx(1.0)
 
 
 def test_lanes_fall_idle_with_their_last_call():
