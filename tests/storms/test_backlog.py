@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import aiohttp
+import pytest
 
 from tests.storms.kit import form, measures
 from tests.storms.kit.load import email
@@ -51,6 +52,7 @@ def pile_up(installation, number: int) -> None:
     asyncio.run(everything())
 
 
+@pytest.mark.full
 def test_high_passes_a_deep_backlog(case, installation):
     """High starts within 2 s at p99, no process grows past 300 MB, the relay's questions stay under 50 ms."""
     # A backlog is what nobody gets rid of as fast as it comes.

@@ -86,6 +86,7 @@ def test_answers_end(case, installation, proxy):
                 installation.wait_whole()
 
 
+@pytest.mark.full
 def test_the_network_swallows_all(case, installation, proxy):
     """A black hole: doors say so at once, each consumer looks for another way within 30 s."""
     with case("F8", "black hole before the broker", pace=PACE) as storm:

@@ -57,6 +57,7 @@ def late_retries(installation, ids) -> list[timedelta]:
     return found
 
 
+@pytest.mark.full
 def test_wrong_clocks_change_nothing(case, installation, clocks):
     """Accepting, leases, retries and expiry by the database's clock: nothing lost, stolen early or sent twice."""
     with case("F19", "clocks an hour ahead and behind, and jumping", pace=PACE) as storm:

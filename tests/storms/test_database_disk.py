@@ -43,6 +43,7 @@ def storage_url(postgres):
         yield url
 
 
+@pytest.mark.full
 def test_the_database_disk_is_full(case, disk, postgres):
     """F17. Refused in time and nothing accepted while there is no room; all flows once room is made.
 

@@ -46,6 +46,7 @@ def test_it_is_restarted_in_order(case, installation):
             storm.wait_for_sending()
 
 
+@pytest.mark.full
 def test_it_dies_at_each_crash_point(case, installation):
     """F29, F21. All in one process: whichever step it dies in, the next start makes it good."""
     with case("F29", "notifier dev at each crash point") as storm:

@@ -56,6 +56,7 @@ def whole_cluster(cluster, installation, vhost):
     return wait
 
 
+@pytest.mark.full
 def test_a_leader_is_killed(case, cluster, vhost, whole_cluster):
     """F4. -9 to the node that leads a busy lane, back after 8 s: doors and lanes hardly notice."""
     with case("F4", "leader kill -9, back after 8 s", pace=PACE) as storm:
@@ -112,6 +113,7 @@ def _nodes_are_down(case, cluster, installation, whole_cluster, number, outages)
             whole_cluster()
 
 
+@pytest.mark.full
 def test_all_connections_are_cut(case, cluster, installation, whole_cluster):
     """F7. What was being sent is settled on a connection that is gone: no ack ends another's message."""
     with (

@@ -77,7 +77,8 @@ def test_the_node_is_down(case, node, installation, vhost):
             installation.wait_whole()
 
 
-@pytest.mark.parametrize("kind", ["memory", pytest.param("disk", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["memory", "disk"])
 def test_an_alarm_blocks_publishers(case, node, installation, kind):
     """F9. 202s continue, what is queued is sent, no copies pile up; when it is over all goes on."""
     with case("F9", f"{kind} alarm", pace=PACE) as storm:
@@ -144,7 +145,9 @@ class Thief:
 def test_messages_disappear_from_a_busy_lane(case, installation, broker_url):
     """F2. Single messages acked or dead-lettered by a stranger, queues purged, while the lanes stay full."""
     kinds = itertools.cycle(["acked", "dead", "acked", "dead", "purged"])
-    with case("F2", "messages acked, dead-lettered and purged by a stranger", pace=PACE) as storm:
+    with case(
+        "F2", "messages acked, dead-lettered and purged by a stranger", pace=PACE, needs_pace=True
+    ) as storm:
         thief = Thief(broker_url, storm)
         with provider(installation, 0.9, 1.1):
             wait_until(lambda: len(waiting(storm)) > 2 * BACKLOG, 60, "a backlog")

@@ -65,6 +65,7 @@ def test_relays_are_killed_one_by_one(case, installation):
             restart(installation, installation.crew)
 
 
+@pytest.mark.full
 def test_two_of_four_relays_are_killed(case, installation, rabbitmq_node, broker_url):
     """F23. What two had published and not cleared away is published once more; the copies find nothing to do."""
     due = Due()

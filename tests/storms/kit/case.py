@@ -24,7 +24,7 @@ Note = Callable[[str, object], None]
 class Case:
     """Use it as a context: inside, load runs and faults are made; at its end all is judged.
 
-    `bound` grows with each fault by what that fault may duplicate. `note` is pytest's `record_property`.
+    `bound` grows with each fault by what that fault may duplicate. `needs_pace`: the short form goes as fast. `note` is pytest's `record_property`.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Case:
         words: str,
         *,
         pace: float = 30.0,
+        needs_pace: bool = False,
         limit: int | None = None,
         settle: float = SETTLE,
         body: Callable[[int], dict[str, object]] = email,
@@ -55,7 +56,7 @@ class Case:
             installation.ports if doors is None else doors,
             installation.key(),
             self.dice,
-            pace=pace,
+            pace=pace if needs_pace else form.at_most(pace),
             limit=limit,
             body=body,
         )
