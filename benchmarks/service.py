@@ -114,7 +114,8 @@ class Service:
         )
         same("refusals", found["refusals"], {})
         same("answers of 202", found["answers"], {"202": batches})
-        self.wait_published()
+        # Bells go out more slowly than batches come in.
+        self.wait_published(60 + count / 200)
         same("messages in the lanes", self.ready_messages(), before + batches * BATCH)
 
     def lanes_of(self, found: Iterable[str]) -> dict[str, str]:

@@ -30,5 +30,9 @@ class VirtualHost:
 
     @contextlib.contextmanager
     def _channel(self) -> Iterator[Any]:
-        with contextlib.closing(pika.BlockingConnection(pika.URLParameters(self.url))) as connection:
+        connection = pika.BlockingConnection(pika.URLParameters(self.url))
+        try:
             yield connection.channel()
+        finally:
+            if connection.is_open:
+                connection.close()

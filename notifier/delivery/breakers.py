@@ -26,8 +26,9 @@ from notifier.storage.provider_states import ProviderKey, ProviderState
 
 log = structlog.get_logger("notifier.providers")
 
-#: Seconds for which a wish to send through a provider that is out counts as one for a probe.
-_WISHED = 5.0
+#: Seconds for which a wish to send through a provider that is out counts as one for a probe: longer than a gate waits
+#: until it asks again.
+_WISHED = 6.0
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ class Breakers:
                 return
             one.out, one.to_open, one.why = True, why, why
             one.due_at = now + self._policy.first_wait
-        log.error("breaker_opened", provider=str(key), why=why, event_id="breaker_opened")
+        log.error("breaker_opened", provider=str(key), why=why)
         self.changed(key)
 
     def _probed(self, one: _Breaker, health: Health, why: str | None, now: float) -> None:
