@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from notifier.cli import failure_options, failure_words, main, watching
+from notifier.cli import doors, failure_words, main, watching
 from notifier.cli.answers import Answer, NoAnswer
 from notifier.http.examples import ANSWERS
 
@@ -41,7 +41,7 @@ def ran(monkeypatch):
     monkeypatch.setattr(watching, "_EVERY", 0.001)
 
     def run(door, *arguments, code=0):
-        for module in (failure_options, watching):
+        for module in (doors, watching):
             monkeypatch.setattr(module, "open_door", lambda _tenant: door)
         ended = CliRunner().invoke(main, ["failures", *arguments])
         assert ended.exit_code == code, ended.output
