@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pika
-from pika.exceptions import ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 
 from benchmarks.stage import Stage
+from tests.nodes.waiting import wait_until
 
 
 class VirtualHost:
@@ -25,8 +26,16 @@ class VirtualHost:
 
     def purge(self, queue: str) -> None:
         """Drop them, if there is such a queue."""
-        with self._channel() as channel, contextlib.suppress(ChannelClosedByBroker):
-            channel.queue_purge(queue)
+        wait_until(lambda: self._purged(queue), 15, f"{queue} to be purged")
+
+    def _purged(self, queue: str) -> bool:
+        try:
+            with self._channel() as channel, contextlib.suppress(ChannelClosedByBroker):
+                channel.queue_purge(queue)
+        except ConnectionClosedByBroker:
+            # 541: a quorum queue that is just being made has no leader yet.
+            return False
+        return True
 
     @contextlib.contextmanager
     def _channel(self) -> Iterator[Any]:
