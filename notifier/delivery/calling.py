@@ -51,7 +51,12 @@ class Calls:
             provider = self._provider(account)
         except Exception as error:  # noqa: BLE001 - nothing was sent: no fault of the notification's
             log.error("provider_not_built", provider=account.name, error=type(error).__name__)
-            return Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the provider can't be set up"))
+            outcome: Outcome = Deferred(
+                Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the provider can't be set up")
+            )
+            # The grant goes back unused, but the next message would fare the same: another account is to send.
+            self._tell(account, outcome, 0.0, proxy.grant)
+            return outcome
         grant = self._leave(proxy, account)
         if isinstance(grant, NotBefore):
             return grant
@@ -59,9 +64,7 @@ class Calls:
         began = self._clock()
         outcome = self._judged(account, self._sent(provider, account, outgoing))
         self._permits.heard(account.channel, account.name, outcome)
-        if self._breakers is not None:
-            seconds = self._clock() - began
-            self._breakers.ended(account.channel, account.name, outcome, seconds, probe=grant.probe)
+        self._tell(account, outcome, self._clock() - began, grant)
         return outcome
 
     def hand_back(self, proxy: Proxy) -> None:
@@ -90,6 +93,11 @@ class Calls:
         if isinstance(found, NotBefore) and grant.probe:
             self._unused(lane, grant)
         return found
+
+    def _tell(self, account: Account, outcome: Outcome, seconds: float, grant: Grant | None) -> None:
+        if self._breakers is not None:
+            probe = grant is not None and grant.probe and grant.provider == account.name
+            self._breakers.ended(account.channel, account.name, outcome, seconds, probe=probe)
 
     def _let_go(self, lane: Lane, grant: Grant | None) -> None:
         if grant is not None:

@@ -305,3 +305,20 @@ def test_calls_are_judged_by_how_they_end(engine):
             back.deliver(proxy)
         assert back.drain(10)
     assert breakers.leave(key.channel, key.name) is Leave.NO
+
+
+def test_an_account_that_can_not_be_set_up_is_out_as_well(engine):
+    """Its certificates are gone, say: the next account of the list is to send."""
+
+    def build():
+        raise OSError("no such file")
+
+    key = ProviderKey(Channel.EMAIL, "console")
+    breakers = Worker(engine, uuid.uuid4(), {key: 2.0}, BreakerPolicy())
+    with deliverer_of(engine, None, build=build, breakers=breakers) as back:
+        for _ in range(5):
+            assert breakers.leave(key.channel, key.name) is Leave.USUAL
+            proxy, _ = bell(keep_one(engine))
+            back.deliver(proxy)
+        assert back.drain(10)
+    assert breakers.leave(key.channel, key.name) is Leave.NO
