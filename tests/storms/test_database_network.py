@@ -43,7 +43,7 @@ def roads(tmp_path_factory, module_postgres_url, broker_url):
             Installation(folder, proxied, broker_url, **RETRIES) as made,
             Proxy(f"127.0.0.1:{made.smtp_port}") as provider,
         ):
-            made.settings["NOTIFIER_EMAIL_PROVIDERS"] = f"smtp://{provider.address}"
+            made.settings["NOTIFIER_EMAIL_PROVIDERS"] = f"smtp://{provider.address}?rate=300/s"
             made.engine.dispose()
             made.engine = make_engine(module_postgres_url, Use(name="test", pool_size=3))
             made.begin()

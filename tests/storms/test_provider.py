@@ -1,7 +1,7 @@
 """A provider that is down, slow, or takes a message and does not say so (F18; promises 2, 3, 6 and 10).
 
-There is no breaker, no permit and no second provider yet: what is asserted here is that nothing is lost,
-that a repeat is marked and belongs to a call whose answer never came, that a wait asked for is kept, and that
+Both accounts lead to the same server, so that there is nowhere to go: what is asserted here is that nothing is
+lost, that a repeat is marked and belongs to a call whose answer never came, that a wait asked for is kept, and that
 other channels go on. How long they take beside a provider that hangs is measured and told, not promised.
 """
 
