@@ -20,7 +20,7 @@ from notifier.bootstrap import relays
 from notifier.bootstrap.back import make_back
 from notifier.bootstrap.roads import make_broker
 from notifier.settings import Settings, SettingsError, load_settings
-from notifier.telemetry.logs import configure_logs
+from notifier.telemetry.logs import BoundedStream, configure_logs
 from notifier.telemetry.parents import end_with_parent
 
 
@@ -48,7 +48,8 @@ def _stop_in_order() -> None:
 def load() -> dramatiq.Broker:
     """The broker of this worker process."""
     settings = _settings()
-    configure_logs(settings.log_format, settings.log_level)
+    # A pipe that the launcher copies on: when that stalls, no worker thread may.
+    configure_logs(settings.log_format, settings.log_level, BoundedStream(sys.stderr))
     parts = make_broker(settings)
     make_back(settings, parts, threads=threads_asked(sys.argv[1:]), first=[RelayFork(relays.main)])
     dramatiq.set_broker(parts.broker)

@@ -15,7 +15,7 @@ from notifier.delivery.beats import Beats, new_beat
 from notifier.queueing.handover import Handover
 from notifier.queueing.relay import Relay, RelayConfig
 from notifier.settings import Settings, SettingsError, load_settings
-from notifier.telemetry.logs import configure_logs
+from notifier.telemetry.logs import BoundedStream, configure_logs
 from notifier.telemetry.parents import end_with_parent
 from notifier.telemetry.signals import CrashPoints
 
@@ -98,7 +98,7 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - nothing else is set up yet
         return 2
-    configure_logs(settings.log_format, settings.log_level)
+    configure_logs(settings.log_format, settings.log_level, BoundedStream(sys.stderr))
     broker = make_broker(settings)
     parts = make_relay(settings, broker)
     # Dramatiq's handler would leave at once, in the middle of a batch.

@@ -19,6 +19,7 @@ from dramatiq.errors import ConnectionClosed, QueueJoinTimeout
 
 from notifier.domain.lanes import Lane
 from notifier.queueing import rabbitmq_topology
+from notifier.queueing.ack_clock import AckClock
 from notifier.queueing.bodies import BodyCheck, require_json_encoder
 from notifier.queueing.rabbitmq_consumer import RabbitmqConsumer
 from notifier.queueing.rabbitmq_hosts import Hosts
@@ -70,6 +71,7 @@ class NotifierRabbitmqBroker(RabbitmqBroker):
             ca_file=ca_file,
         )
         self._confirm_seconds = confirm_seconds
+        self._ack_clock = AckClock()
         self._consumers: dict[str, RabbitmqConsumer] = {}
         self._prefetch: dict[str, int] = {}
         self._consumers_lock = threading.Lock()
@@ -127,6 +129,7 @@ class NotifierRabbitmqBroker(RabbitmqBroker):
             queue_name,
             prefetch=prefetch,
             timeout=timeout,
+            clock=self._ack_clock,
         )
         with self._consumers_lock:
             self._consumers[queue_name] = consumer

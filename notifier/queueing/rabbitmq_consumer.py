@@ -2,8 +2,8 @@
 
 A consumer lives as long as its connection. Delivery tags start again at 1 on the next one, where an
 old tag would end a *different* message: so a settlement holds the consumer that delivered, and does
-nothing once that consumer's epoch is over. Worker threads only append to a deque and, once a batch,
-wake the connection; the consumer's own thread writes.
+nothing once that consumer's epoch is over. Worker threads only append to a deque and, once a batch or
+after a moment (`ack_clock`), wake the connection; the consumer's own thread writes.
 """
 
 import time
@@ -17,6 +17,7 @@ import pika.exceptions
 import structlog
 from dramatiq.errors import ConnectionClosed
 
+from notifier.queueing.ack_clock import AckClock
 from notifier.queueing.acks import AckLedger
 from notifier.queueing.bodies import BodyCheck, nack_unknown_actor
 from notifier.queueing.broker import Epoch, Proxy
@@ -51,6 +52,7 @@ class RabbitmqConsumer(dramatiq.Consumer):
         *,
         prefetch: int,
         timeout: int,
+        clock: AckClock,
     ) -> None:
         self.queue_name = queue_name
         self.epoch = Epoch()
@@ -60,7 +62,8 @@ class RabbitmqConsumer(dramatiq.Consumer):
         self._timeout = timeout / 1000
         self._arrived: deque[tuple[int, bytes]] = deque()
         self._settled: deque[tuple[int, bool]] = deque()
-        self._waking = False
+        self._waking = self._resting = False
+        self._clock = clock
         self._ledger = AckLedger()
         self._last_tag = 0
         self._cancelled = False
@@ -145,14 +148,22 @@ class RabbitmqConsumer(dramatiq.Consumer):
         if self.epoch.over:
             return
         self._settled.append((tag, done))
-        # Appended before the flag is read, the flag cleared before the deque is drained: no tag is missed.
-        if not self._waking:
+        # Appended before a flag is read, the flags cleared before the deque is drained: no tag is missed.
+        if not done or len(self._settled) >= self._prefetch // 2:
+            # The broker may have nothing more to deliver until it hears of these.
+            self._wake()
+        elif not self._resting:
+            self._resting = True
+            self._clock.soon(self._wake)
+
+    def _wake(self) -> None:
+        if not self._waking and not self.epoch.over:
             self._waking = True
             self._link.wake(self._flush)
 
     def _flush(self) -> None:
         """Write what is settled: nacks first, so that a multiple ack never covers one."""
-        self._waking = False
+        self._waking = self._resting = False
         if not self._settled or self.epoch.over or not self._channel.is_open:
             return
         acks: list[int] = []

@@ -13,6 +13,8 @@ from multiprocessing import util
 from typing import TextIO
 
 _LIMIT = 10_000
+#: Lines that one write takes at most: each write to the launcher's pipe wakes the launcher.
+_AT_ONCE = 200
 #: Seconds a process at its end waits for the pipe to take what is left.
 _FLUSH = 2.0
 
@@ -39,7 +41,8 @@ class BoundedStream:
             else:
                 self._waiting.append(text)
                 self._start()
-                self._changed.notify_all()
+                if not self._busy and len(self._waiting) == 1:
+                    self._changed.notify()
         return len(text)
 
     def flush(self) -> None:
@@ -53,7 +56,7 @@ class BoundedStream:
                 left = end - time.monotonic()
                 if left <= 0:
                     return False
-                self._changed.wait(left)
+                self._drained.wait(left)
         return True
 
     def isatty(self) -> bool:
@@ -67,7 +70,8 @@ class BoundedStream:
 
     def renew(self) -> None:
         """Fresh lock, queue and thread: in a forked child the old ones are the parent's."""
-        self._changed = threading.Condition(threading.Lock())
+        lock = threading.Lock()
+        self._changed, self._drained = threading.Condition(lock), threading.Condition(lock)
         self._waiting: deque[str] = deque()
         self._busy = False
         self._thread: threading.Thread | None = None
@@ -84,13 +88,13 @@ class BoundedStream:
             with self._changed:
                 while not self._waiting:
                     self._changed.wait()
-                text = self._waiting.popleft()
+                lines = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
                 self._busy = True
-            written = self._put(text)
+            written = self._put("".join(lines))
             with self._changed:
                 self._busy = False
-                self.dropped += not written
-                self._changed.notify_all()
+                self.dropped += 0 if written else len(lines)
+                self._drained.notify_all()
 
     def _put(self, text: str) -> bool:
         try:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from json import JSONEncoder
 from typing import Any, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger
 
@@ -38,7 +39,8 @@ _QUIET = {
 # C0 and C1 controls, DEL, and what some terminals take for an end of line.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ERRORS = frozenset({"error", "critical"})
-_json = JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
+_ascii = JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
+_fast = msgspec.json.Encoder()
 
 
 class _Lines(logging.Handler):
@@ -119,7 +121,7 @@ def configure_logs(
     number = logging.getLevelNamesMapping()[level.upper()]
     terminal = target.isatty()
     people = log_format == "console" or (log_format == "auto" and terminal)
-    lines = _Lines(target, _console(colors=terminal) if people else _json.encode)
+    lines = _Lines(target, _console(colors=terminal) if people else _json)
     root = logging.getLogger()
     root.handlers[:] = [lines]  # not basicConfig: what stood there (Dramatiq's) is not ours to close
     root.setLevel(number)
@@ -155,6 +157,17 @@ def _ordered(event: dict[str, Any]) -> dict[str, Any]:
     return {**first, **event}
 
 
+def _json(value: Any) -> str:
+    """`value` as JSON in ASCII; what redaction left holds nothing that the fast encoder can't take."""
+    try:
+        text = _fast.encode(value)
+        if text.isascii():
+            return text.decode("ascii")
+    except (TypeError, ValueError, OverflowError):
+        pass
+    return _ascii.encode(value)
+
+
 def _console(*, colors: bool) -> _Render:
     renderer = structlog.dev.ConsoleRenderer(
         colors=colors,
@@ -181,9 +194,7 @@ def _visible(event: Mapping[str, Any]) -> dict[str, Any]:
 def _escape(value: Any) -> Any:
     if isinstance(value, str):
         return _escape_all(value)
-    return (
-        value if value is None or isinstance(value, (bool, int, float)) else _escape_all(_json.encode(value))
-    )
+    return value if value is None or isinstance(value, (bool, int, float)) else _escape_all(_json(value))
 
 
 def _escape_all(text: str) -> str:
