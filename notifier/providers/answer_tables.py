@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from notifier.domain.lifecycle import Reason
-from notifier.domain.outcomes import Answer, Deferred, Refused
+from notifier.domain.outcomes import Answer, Deferred, Outcome, Refused, Uncertain
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,22 @@ def outcome_of(
     return replace(outcome, not_before=max(waits, default=None), answer=answer)
 
 
-def said(row: Row) -> str:
-    """The row's outcome in words: ``deferred `throttled`, 60 s at least``."""
-    outcome = row.outcome
-    if isinstance(outcome, Refused):
-        return f"refused `{outcome.reason}`"
-    words = f"deferred `{outcome.reason}`"
-    if outcome.not_before is not None:
-        words += f", {outcome.not_before:g} s at least"
-    if row.tries is not None:
-        words += f"; from try {row.tries} on refused `{row.then}`"
-    return words
+def in_words(row: Row) -> str:
+    """The row's outcome for the documentation: ``deferred `throttled`, 60 s at least``."""
+    words = outcome_in_words(row.outcome)
+    return words if row.tries is None else f"{words}; from try {row.tries} on refused `{row.then}`"
+
+
+def outcome_in_words(outcome: Outcome) -> str:
+    """``refused `invalid_recipient```."""
+    match outcome:
+        case Deferred(reason, None):
+            return f"deferred `{reason}`"
+        case Deferred(reason, seconds):
+            return f"deferred `{reason}`, {seconds:g} s at least"
+        case Refused(reason):
+            return f"refused `{reason}`"
+        case Uncertain():
+            return "uncertain"
+        case _:
+            return "accepted"

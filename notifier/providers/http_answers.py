@@ -6,6 +6,7 @@ recipient, the content and the secrets is masked.
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -14,6 +15,9 @@ from notifier.domain.notification import Content
 from notifier.domain.outcomes import Answer
 from notifier.providers.http_client import Reply
 from notifier.providers.masking import masked
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}", re.ASCII)
+_REFERENCE = re.compile(r"[\w.:/=+-]{1,200}", re.ASCII)
 
 
 def json_object(reply: Reply) -> dict[str, Any]:
@@ -32,8 +36,21 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
+def code_of(value: object) -> str | None:
+    """A provider's code as text; None for anything that is no number and no short word."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value)
+    return text if _CODE.fullmatch(text) else None
+
+
+def reference_of(value: object) -> str:
+    """A provider's own id of a message; "" for anything that is no id."""
+    return value if isinstance(value, str) and _REFERENCE.fullmatch(value) else ""
+
+
 def answer_of(
-    code: object, text: object, *, recipient: str, content: Content, secrets: Iterable[str] = ()
+    code: str, text: object, *, recipient: str, content: Content, secrets: Iterable[str] = ()
 ) -> Answer:
     """`code` and the provider's own words, as they may be kept.
 
@@ -47,7 +64,7 @@ def answer_of(
         addresses=tuple(_spellings((recipient, recipient.lstrip("+")))),
         secrets=tuple(_spellings(private)),
     )
-    return Answer(str(code), clean)
+    return Answer(code, clean)
 
 
 def unreadable(reply: Reply) -> str:

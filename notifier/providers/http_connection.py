@@ -28,11 +28,14 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, owner: "DeadlineSocket", raw: Any) -> None:
         self._owner, self._raw = owner, raw
+        self.ending = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        if self.ending:
+            return 0
         self._owner.sock.settimeout(left(self._owner.deadline))
         try:
             return cast("int | None", self._raw.readinto(buffer))
@@ -44,6 +47,20 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
+class _Answer(io.BufferedReader):
+    """One answer's bytes; at its end it says whether more had come than belongs to it."""
+
+    def __init__(self, owner: "DeadlineSocket", reader: _Reader) -> None:
+        super().__init__(reader)
+        self._owner, self._reader = owner, reader
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reader.ending = True
+            self._owner.surplus = self._owner.surplus or bool(self.peek(1))
+        super().close()
+
+
 class DeadlineSocket:
     """As much of a socket as `http.client` wants. What it is to send it keeps until `flush`."""
 
@@ -52,6 +69,8 @@ class DeadlineSocket:
         self.deadline = deadline
         #: Whether any byte of the request may be with the peer: then it may have been read.
         self.written = False
+        #: The peer said more than it was asked: what comes next belongs to nobody knows what.
+        self.surplus = False
         self._waiting = bytearray()
 
     def sendall(self, data: bytes) -> None:
@@ -73,7 +92,7 @@ class DeadlineSocket:
 
     def makefile(self, mode: str = "rb", *_: Any) -> io.BufferedReader:
         """What the response is read from."""
-        return io.BufferedReader(_Reader(self, self.sock.makefile("rb", buffering=0)))
+        return _Answer(self, _Reader(self, self.sock.makefile("rb", buffering=0)))
 
     def settimeout(self, seconds: Any) -> None:
         """The deadline alone counts."""
@@ -84,6 +103,8 @@ class DeadlineSocket:
 
     def is_quiet(self) -> bool:
         """Whether it is open and the peer has said nothing that nobody asked for. Reads at most a byte."""
+        if self.surplus:
+            return False
         try:
             self.sock.settimeout(0)
             self.sock.recv(1)

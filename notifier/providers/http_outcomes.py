@@ -15,8 +15,8 @@ from notifier.providers.http_client import NoAnswer, NotSent
 #: Nobody is made to wait longer by a date that is years away, in seconds.
 MAX_WAIT = 86_400.0
 
-#: Our credentials or our permission: ours to mend.
-_CONFIG = frozenset({401, 403, 407})
+#: Our credentials, our credit or our permission: ours to mend.
+_CONFIG = frozenset({401, 402, 403})
 _THROTTLED = 429
 #: Worth another try though they are 4xx: a request that came too slowly, or too early (RFC 8470).
 _AGAIN = frozenset({408, 425})

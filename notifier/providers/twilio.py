@@ -9,8 +9,9 @@ from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from notifier.domain.lanes import Channel
+from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Outgoing
-from notifier.domain.outcomes import Accepted, Answer, Outcome
+from notifier.domain.outcomes import Accepted, Answer, Outcome, Refused
 from notifier.domain.recipients import PhoneNumber
 from notifier.providers import http_answers
 from notifier.providers.answer_tables import outcome_of
@@ -19,10 +20,14 @@ from notifier.providers.http_client import Endpoint, HttpClient, Reply, Request
 from notifier.providers.http_outcomes import outcome_of_status, retry_after, unanswered
 from notifier.providers.http_setup import endpoint_of
 from notifier.providers.schemes import ProviderUrl
-from notifier.providers.twilio_codes import CODES
+from notifier.providers.sms import own_sender
+from notifier.providers.twilio_codes import CODES, SENDER_CODES
 
 #: Seconds that Twilio may keep a message in its queue ("ValidityPeriod": 1 to 36,000).
 _LONGEST_VALIDITY = 36_000
+#: Its answer to a message that was taken. Any other 2xx counts only with the message's SID in it: a proxy that says
+#: 200 to everything would swallow messages.
+_CREATED = 201
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,8 @@ class Twilio:
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",
         }
+        token = self._headers["Authorization"].partition(" ")[2]
+        self._secrets = (config.user, config.password, config.account, token)
 
     def send(self, outgoing: Outgoing, deadline: Deadline) -> Outcome:
         """One attempt."""
@@ -93,30 +100,30 @@ class Twilio:
 
     def _outcome(self, reply: Reply, outgoing: Outgoing) -> Outcome:
         said = http_answers.json_object(reply)
-        code = said.get("code") or said.get("error_code")
-        if 200 <= reply.status < 300 and code is None:  # noqa: PLR2004
-            return Accepted(str(said.get("sid") or ""), Answer(str(reply.status)))
-        answer = self._answer(reply, code, said.get("message") or said.get("error_message"), outgoing)
+        code = http_answers.code_of(said.get("code") or said.get("error_code"))
+        reference = http_answers.reference_of(said.get("sid"))
+        if code is None and (reply.status == _CREATED or (200 <= reply.status < 300 and reference)):  # noqa: PLR2004
+            return Accepted(reference, Answer(str(reply.status)))
+        words = said.get("message") or said.get("error_message") or http_answers.unreadable(reply)
+        answer = http_answers.answer_of(
+            code or str(reply.status),
+            words,
+            recipient=cast("PhoneNumber", outgoing.recipient).number,
+            content=outgoing.content,
+            secrets=self._secrets,
+        )
         wait = retry_after(reply.headers, datetime.now(UTC))
-        row = CODES.get(str(code))
+        if code in SENDER_CODES and own_sender(outgoing):
+            return Refused(Reason.PROVIDER_REJECTED, answer)
+        row = CODES.get(code or "")
         if row is not None:
             return outcome_of(row, answer, attempt=outgoing.attempt, not_before=wait)
         return outcome_of_status(reply.status, answer, wait)
 
-    def _answer(self, reply: Reply, code: object, text: object, outgoing: Outgoing) -> Answer:
-        config = self._config
-        return http_answers.answer_of(
-            reply.status if code is None else code,
-            text or http_answers.unreadable(reply),
-            recipient=cast("PhoneNumber", outgoing.recipient).number,
-            content=outgoing.content,
-            secrets=(config.user, config.password, config.account, self._headers["Authorization"][6:]),
-        )
-
 
 def form_of(outgoing: Outgoing, config: TwilioConfig) -> dict[str, str]:
     """The request's fields."""
-    own = outgoing.options.get("sms", {}).get("sender_id")
+    own = own_sender(outgoing)
     name, value = ("From", own) if own else config.sender
     form = {
         "To": cast("PhoneNumber", outgoing.recipient).number,

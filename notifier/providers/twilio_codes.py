@@ -50,3 +50,6 @@ ROWS = (
 )
 
 CODES = by_code(ROWS)
+
+#: They speak of the sender. Where the request chose it, the account is well.
+SENDER_CODES = frozenset({"21212", "21603", "21606", "21659", "30034"})

@@ -189,11 +189,11 @@ def _misbehave(fault: Fault, server: WebServer, this: Peer, connection: socket) 
                 connection.sendall(b"1")
 
 
-def authority(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's context for 127.0.0.1 and localhost, and the PEM file of the authority that vouches for it."""
+def authority(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
+    """A server's context for `names` (usually 127.0.0.1 and localhost), and the PEM file of the authority that vouches for it."""
     made = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    made.issue_cert(*(names or ("127.0.0.1", "localhost"))).configure_cert(context)
     path = folder / "authority.pem"
     made.cert_pem.write_to_path(str(path))
     return context, path

@@ -210,6 +210,8 @@ def test_naming_accounts_imports_no_provider():
         "assert 'notifier.providers.console' not in sys.modules\n"
         "found[Channel.EMAIL][0].build()\n"
         "assert 'smtplib' in sys.modules and 'urllib3' not in sys.modules\n"
+        "parts = ('http_', 'twilio', 'vonage', 'sms')\n"
+        "assert not [n for n in sys.modules if n.startswith(tuple('notifier.providers.' + p for p in parts))]\n"
         "found[Channel.SMS][0].build()\n"
         "assert 'urllib3' in sys.modules\n"
     )
