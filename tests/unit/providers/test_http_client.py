@@ -118,6 +118,37 @@ def test_a_kept_connection_that_dies_under_the_request_is_no_answer():
         assert server.connections == 2
 
 
+def test_an_answer_that_stops_midway_takes_its_connection_with_it():
+    """What is still to come would be taken for the answer to the next request."""
+
+    def half(this, connection):
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{")
+        this.stop.wait()
+
+    with peer(half) as server, client_of(server.port) as client:
+        for _ in range(2):
+            reply = client.send(POST, Deadline(0.3))
+            assert isinstance(reply, Reply)
+            assert (reply.status, reply.body, reply.whole) == (201, b"{", False)
+        assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG, Fault.TRICKLE_HEADERS, Fault.TRICKLE_BODY])
+def test_the_deadline_is_kept_under_tls_too(fault, tmp_path):
+    """A byte each 100 ms is a whole record there, and trips no timeout of the socket."""
+    context, trusted = authority(tmp_path)
+    with (
+        web_server(fault, context) as server,
+        client_of(server.port, plain=False, ca_file=str(trusted)) as client,
+    ):
+        started = time.monotonic()
+        result = client.send(POST, Deadline(0.6))
+        assert time.monotonic() - started < 2.1
+        assert isinstance(result, Reply if fault is Fault.TRICKLE_BODY else NoAnswer)
+        assert len(server.heard) == 1
+
+
 def test_a_body_is_read_up_to_its_bound():
     """What is longer is cut, told and not kept."""
     with web_server(Said(200, b"x" * (MAX_BODY + 1))) as server, client_of(server.port) as client:
