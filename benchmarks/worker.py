@@ -4,9 +4,12 @@ Printing would measure the terminal. Only the module behind the scheme is anothe
 account, router and everything else are the product's.
 """
 
-from notifier.providers import registry
+from dataclasses import replace
 
-registry._MODULES = {**registry._MODULES, "console": "benchmarks.instant_provider"}  # noqa: SLF001
+from notifier.providers import schemes
+
+_INSTANT = replace(schemes.SCHEMES["console"], module="benchmarks.instant_provider")
+schemes.SCHEMES = {**schemes.SCHEMES, "console": _INSTANT}
 
 from notifier.worker import broker  # noqa: E402 - the worker is made when its module is loaded
 

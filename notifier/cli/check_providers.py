@@ -1,4 +1,4 @@
-"""Doctor's look at the providers: whether each SMTP account lets us in. Nothing is sent."""
+"""Doctor's look at the providers: whether each SMTP account lets us in, the others can be reached. Nothing is sent."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,10 +8,12 @@ from notifier.cli.checks import Finding, failed, ok, warning
 from notifier.cli.words import printable
 from notifier.domain.lanes import Channel
 from notifier.providers.base import Deadline, ProviderDefaults
+from notifier.providers.schemes import SCHEMES
 from notifier.providers.urls import ProviderUrl, parse_url
 from notifier.settings import Settings
 
 _SECONDS = 5.0
+_SMTP = "notifier.providers.smtp"
 
 
 def check_providers(settings: Settings) -> Iterator[Finding]:
@@ -22,7 +24,9 @@ def check_providers(settings: Settings) -> Iterator[Finding]:
         Channel.PUSH: settings.push_providers,
     }
     defaults = ProviderDefaults(
-        connect_timeout=min(settings.connect_timeout_seconds, _SECONDS), email_from=settings.email_from
+        connect_timeout=min(settings.connect_timeout_seconds, _SECONDS),
+        email_from=settings.email_from,
+        sms_from=settings.sms_from,
     )
     for channel, given in urls.items():
         for url in given:
@@ -37,11 +41,25 @@ def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults, pro
             advice = f"set NOTIFIER_{channel.upper()}_PROVIDERS to a real provider"
             return warning(check, f"{url.name} only prints, in production", advice)
         return ok(check, f"{url.name} prints what it is given")
-    refusal = _try_smtp(url, defaults)
-    name = f"{url.name} ({url.scheme}, {url.host}:{url.port})"
+    if SCHEMES[url.scheme].module == _SMTP:
+        refusal, good = _try_smtp(url, defaults), "lets us in"
+    else:
+        refusal, good = _try_out(url, channel, defaults), "answers"
+    name = f"{url.name} ({url.scheme}, {url.host}:{url.port})" if url.host else f"{url.name} ({url.scheme})"
     if refusal is None:
-        return ok(check, f"{name} lets us in")
+        return ok(check, f"{name} {good}")
     return failed(check, f"{name}: {refusal}", "correct its URL, or mend the server; nothing was sent")
+
+
+def _try_out(url: ProviderUrl, channel: Channel, defaults: ProviderDefaults) -> str | None:
+    """What the provider's own `try_out` says is wrong; None where it has none or all is well."""
+    provider = import_module(SCHEMES[url.scheme].module).build(url, channel, defaults)
+    try_out = getattr(provider, "try_out", None)
+    try:
+        wrong = None if try_out is None else try_out(Deadline(_SECONDS))
+        return None if wrong is None else printable(wrong)
+    finally:
+        provider.close()
 
 
 def _try_smtp(url: ProviderUrl, defaults: ProviderDefaults) -> str | None:

@@ -1,101 +1,114 @@
-"""The options of each provider's URL and what each may say."""
+"""The options that a provider's URL may have and what the documentation says of them.
 
-import re
+`schemes` puts them together for each scheme; the tables of options in `docs/providers/` are made from here.
+"""
+
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from notifier.domain.rates import parse_rate
-from notifier.providers.senders import Sender, parse_sender
+from notifier.providers.option_values import (
+    NotAllowed,
+    Value,
+    account_name,
+    between,
+    count,
+    email_sender,
+    file_path,
+    helo,
+    messaging_service,
+    rate,
+    sms_sender,
+    twilio_account,
+    web_url,
+    weight,
+    yes_or_no,
+)
 
-Value = str | float | int | bool | Sender
-
-
-class NotAllowed(ValueError):
-    """A value that the option can't take; the text goes on after the option's name."""
-
-
-NAME = re.compile(r"[a-z0-9][a-z0-9._:-]{0,62}")
-_HELO = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-fIPv:.]{3,60}\]")
-_NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
-
-
-def _name(text: str) -> str:
-    if NAME.fullmatch(text) is None:
-        raise NotAllowed("must be 1 to 63 of a-z 0-9 . _ : - and begin with a letter or digit")
-    return text
-
-
-def _sender(text: str) -> Sender:
-    try:
-        return parse_sender(text)
-    except ValueError as wrong:
-        raise NotAllowed(str(wrong)) from None
+__all__ = ["HTTP", "LIMIT", "NAMED", "SMTP", "TLS", "NotAllowed", "Option", "Value"]
 
 
-def _helo(text: str) -> str:
-    if _HELO.fullmatch(text) is None:
-        raise NotAllowed("must be this host's full name, or its address in brackets")
-    return text
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What reads an option's value (raises `NotAllowed`), and its row in the documentation."""
 
-
-def _path(text: str) -> str:
-    if not text.startswith("/"):
-        raise NotAllowed("must be the absolute path of a file of PEM certificates")
-    return text
-
-
-def _yes_or_no(text: str) -> bool:
-    if text not in {"true", "false"}:
-        raise NotAllowed("must be true or false")
-    return text == "true"
-
-
-def _between(least: float, most: float, unit: str) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        if _NUMBER.fullmatch(text) is None or not least <= float(text) <= most:
-            raise NotAllowed(f"must be a number of {unit} from {least:g} to {most:g}")
-        return float(text)
-
-    return read
-
-
-def _count(text: str) -> int:
-    if _NUMBER.fullmatch(text) is None or not text.isdigit() or not 1 <= int(text) <= 100_000:  # noqa: PLR2004
-        raise NotAllowed("must be a whole number from 1 to 100000")
-    return int(text)
-
-
-def _rate(text: str) -> float:
-    try:
-        return parse_rate(text)
-    except ValueError as wrong:
-        raise NotAllowed(str(wrong)) from None
-
-
-def _weight(text: str) -> int:
-    if re.fullmatch(r"\d{1,3}", text, re.ASCII) is None or not 1 <= int(text) <= 100:  # noqa: PLR2004
-        raise NotAllowed("must be a whole number from 1 to 100")
-    return int(text)
+    read: Callable[[str], Value]
+    about: str
+    default: str = "none"
 
 
 #: Its part of the channel's messages; what the provider allows this account, `burst` of them at once.
-_LIMIT: Mapping[str, Callable[[str], Value]] = {"weight": _weight, "rate": _rate, "burst": _count}
-_SMTP: Mapping[str, Callable[[str], Value]] = {
-    "name": _name,
-    "from": _sender,
-    "timeout": _between(1, 300, "seconds"),
-    "helo": _helo,
-    "smtputf8": _yes_or_no,
-    "connection_messages": _count,
-    "connection_seconds": _between(1, 86_400, "seconds"),
-    "idle_seconds": _between(1, 3_600, "seconds"),
-    **_LIMIT,
+LIMIT: Mapping[str, Option] = {
+    "weight": Option(
+        weight, "its part of the channel's messages beside other accounts, 1 to 100", "by order"
+    ),
+    "rate": Option(rate, "what the account may send over all processes: `14/s`, `600/m`, `1000/h`"),
+    "burst": Option(count, "how many at once; needs `rate`", "0.2 s worth, at least 1"),
 }
-_TLS: Mapping[str, Callable[[str], Value]] = {"ca_file": _path, "dangerous_no_verify": _yes_or_no}
-
-#: Scheme → option → what reads its value (raises `NotAllowed`).
-OPTIONS: Mapping[str, Mapping[str, Callable[[str], Value]]] = {
-    "console": {"name": _name, **_LIMIT},
-    "smtp": {**_SMTP, "dangerous_plain_auth": _yes_or_no},
-    "smtp+starttls": {**_SMTP, **_TLS},
-    "smtps": {**_SMTP, **_TLS},
+NAMED: Mapping[str, Option] = {
+    "name": Option(
+        account_name,
+        "the account's name in rows, logs and metrics; a second one of the same name gets `-2`",
+        "its kind, with the host that the URL names",
+    )
 }
+SMTP: Mapping[str, Option] = {
+    **NAMED,
+    "from": Option(
+        email_sender, "sender of this account, with or without a display name", "`NOTIFIER_EMAIL_FROM`"
+    ),
+    "timeout": Option(
+        between(1, 300, "seconds"),
+        "bound of the whole call, 1 to 300 seconds",
+        "`NOTIFIER_SMTP_TIMEOUT_SECONDS`",
+    ),
+    "helo": Option(helo, "what EHLO says", "this host's full name, else its address"),
+    "smtputf8": Option(
+        yes_or_no,
+        "say `true` if the server offers SMTPUTF8: addresses not ASCII before the @ are then taken",
+        "`false`",
+    ),
+    "connection_messages": Option(count, "messages after which a connection is left for a fresh one", "100"),
+    "connection_seconds": Option(
+        between(1, 86_400, "seconds"), "seconds after which a connection is left for a fresh one", "300"
+    ),
+    "idle_seconds": Option(
+        between(1, 3_600, "seconds"), "seconds without a message after which a connection is left", "30"
+    ),
+    **LIMIT,
+}
+TLS: Mapping[str, Option] = {
+    "ca_file": Option(file_path, "PEM file of the authorities to trust instead", "the system's authorities"),
+    "dangerous_no_verify": Option(yes_or_no, "take any certificate", "`false`"),
+}
+PLAIN_AUTH: Mapping[str, Option] = {
+    "dangerous_plain_auth": Option(yes_or_no, "send the password unencrypted", "`false`")
+}
+#: Of every provider that is spoken to over HTTP.
+HTTP: Mapping[str, Option] = {
+    **NAMED,
+    "timeout": Option(
+        between(1, 300, "seconds"),
+        "bound of the whole call, 1 to 300 seconds",
+        "`NOTIFIER_PROVIDER_TIMEOUT_SECONDS`",
+    ),
+    **LIMIT,
+    "idle_seconds": Option(
+        between(1, 3_600, "seconds"), "seconds without a message after which a kept connection is left", "20"
+    ),
+    "ca_file": TLS["ca_file"],
+    "dangerous_plain": Option(yes_or_no, "HTTP without TLS; only to this host itself, for tests", "`false`"),
+}
+SMS_FROM = Option(
+    sms_sender,
+    "sender: a number in E.164, a short code or a name of up to 11 characters",
+    "`NOTIFIER_SMS_FROM`",
+)
+MESSAGING_SERVICE = Option(
+    messaging_service, "SID of a messaging service (`MG…`) that chooses the sender; not together with `from`"
+)
+RECEIPTS_URL = Option(web_url, "where the provider is to report what became of each message")
+TWILIO_ACCOUNT = Option(
+    twilio_account,
+    "SID of the account (`AC…`) where user and password are an API key (`SK…`) and its secret",
+    "the user",
+)

@@ -9,19 +9,12 @@ from importlib import import_module
 from typing import cast
 
 from notifier.domain.lanes import Channel
+from notifier.providers import schemes
 from notifier.providers.base import Account, Provider, ProviderDefaults
 from notifier.providers.senders import parse_sender
-from notifier.providers.urls import ProviderUrl, ProviderUrlError, parse_url
+from notifier.providers.urls import ProviderUrl, ProviderUrlError, missing_sender, parse_url
 
 __all__ = ["ProviderDefaults", "ProviderUrlError", "accounts", "parse_provider_url"]
-
-#: Scheme → the module whose `build(url, channel, name, defaults)` makes a `Provider`.
-_MODULES: Mapping[str, str] = {
-    "console": "notifier.providers.console",
-    "smtp": "notifier.providers.smtp",
-    "smtp+starttls": "notifier.providers.smtp",
-    "smtps": "notifier.providers.smtp",
-}
 
 
 def parse_provider_url(channel: Channel, url: str, defaults: ProviderDefaults) -> Account:
@@ -53,12 +46,12 @@ def _unlike(channel: Channel, urls: Sequence[str], defaults: ProviderDefaults) -
 
 
 def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults) -> Account:
-    if url.scheme != "console":
-        _check_sender(url, defaults)
-    usual = defaults.provider_timeout if url.scheme == "console" else defaults.smtp_timeout
+    scheme = schemes.SCHEMES[url.scheme]
+    _check_sender(url, defaults)
+    usual = getattr(defaults, scheme.timeout)
 
     def build() -> Provider:
-        module = import_module(_MODULES[url.scheme])
+        module = import_module(scheme.module)
         return cast("Provider", module.build(url, channel, defaults))
 
     return Account(
@@ -74,7 +67,10 @@ def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults) -> 
 
 
 def _check_sender(url: ProviderUrl, defaults: ProviderDefaults) -> None:
-    if "from" in url.options:
+    missing = missing_sender(url, defaults.sms_from)
+    if missing is not None:
+        raise ProviderUrlError(missing)
+    if schemes.SCHEMES[url.scheme].sender is not Channel.EMAIL or "from" in url.options:
         return
     try:
         parse_sender(defaults.email_from)

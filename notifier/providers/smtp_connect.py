@@ -10,6 +10,7 @@ from datetime import datetime
 
 from notifier.domain.lifecycle import Reason
 from notifier.domain.outcomes import Answer, Deferred, Outcome
+from notifier.providers import tls
 from notifier.providers.base import Deadline
 from notifier.providers.masking import masked
 from notifier.providers.smtp_codes import Reply, Stage, outcome_of
@@ -27,12 +28,7 @@ class NoSession(Exception):
 
 def tls_context(config: SmtpConfig) -> ssl.SSLContext:
     """TLS 1.2 or newer, verified against the system's authorities or `ca_file`; raises `OSError`."""
-    context = ssl.create_default_context(cafile=config.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not config.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    return tls.tls_context(config.ca_file, verify=config.verify)
 
 
 def connect(config: SmtpConfig, context: ssl.SSLContext | None, deadline: Deadline, now: datetime) -> Session:

@@ -6,21 +6,23 @@ No error repeats a value of the URL, for any part of it may be a secret that was
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from notifier.domain.lanes import Channel
 from notifier.domain.texts import has_control
-from notifier.providers.options import OPTIONS, NotAllowed, Value
+from notifier.providers import schemes
+from notifier.providers.options import NotAllowed, Value
+from notifier.providers.schemes import Part, ProviderUrl, Scheme
+
+__all__ = ["SCHEMES", "ProviderUrl", "ProviderUrlError", "missing_sender", "parse_url"]
 
 #: The schemes each channel takes.
 SCHEMES: Mapping[Channel, tuple[str, ...]] = {
-    Channel.EMAIL: ("console", "smtp", "smtp+starttls", "smtps"),
-    Channel.SMS: ("console",),
-    Channel.PUSH: ("console",),
+    channel: tuple(name for name, one in schemes.SCHEMES.items() if channel in one.channels)
+    for channel in Channel
 }
-_DEFAULT_PORTS: Mapping[str, int] = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+#: The setting that names the sender of SMS.
+_SMS_SENDER = "NOTIFIER_SMS_FROM"
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30})://", re.IGNORECASE)
 _OPTION_NAME = re.compile(r"[a-z][a-z_]{0,30}")
@@ -31,27 +33,6 @@ _ENCODE = "characters such as / ? # @ : % in a user or password must be percent-
 
 class ProviderUrlError(ValueError):
     """A provider's URL that can't be taken; names the scheme or option and what is allowed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderUrl:
-    """A checked provider URL: everything in it is percent-decoded, and every option has its type."""
-
-    scheme: str
-    host: str = ""
-    port: int = 0
-    user: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
-    options: Mapping[str, Value] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The account's name: `?name=`, else the scheme's kind with the host."""
-        named = self.options.get("name")
-        if isinstance(named, str):
-            return named
-        kind = self.scheme.partition("+")[0].replace("smtps", "smtp")
-        return f"{kind}-{self.host.lower()}"[:63] if self.host else kind
 
 
 def parse_url(channel: Channel, url: str) -> ProviderUrl:
@@ -66,11 +47,24 @@ def parse_url(channel: Channel, url: str) -> ProviderUrl:
         port = parts.port
     except ValueError:
         raise ProviderUrlError(f"{scheme}: the host or port can't be read; {_ENCODE}") from None
-    if parts.path not in {"", "/"} or parts.fragment:
+    one = schemes.SCHEMES[scheme]
+    if (one.path is Part.REFUSED and parts.path not in {"", "/"}) or parts.fragment:
         raise ProviderUrlError(f"{scheme}: nothing but ?options may follow the host; {_ENCODE}")
-    if scheme == "console":
-        return _console(parts)
-    return _smtp(scheme, parts, port)
+    found = _parsed(one, parts, port)
+    for check in one.checks:
+        wrong = check(found)
+        if wrong is not None:
+            raise ProviderUrlError(f"{scheme}: {wrong}")
+    return found
+
+
+def missing_sender(url: ProviderUrl, sms_from: str | None) -> str | None:
+    """What is wrong when `url` needs a sender of SMS and neither it nor `sms_from` names one, else None."""
+    one = schemes.SCHEMES[url.scheme]
+    if one.sender is not Channel.SMS or sms_from or any(name in url.options for name in one.sender_options):
+        return None
+    ways = ", ".join(f"?{name}=" for name in one.sender_options)
+    return f"{url.scheme}: needs a sender: {ways} or {_SMS_SENDER}"
 
 
 def _scheme(channel: Channel, url: str) -> str:
@@ -84,45 +78,64 @@ def _scheme(channel: Channel, url: str) -> str:
     return scheme
 
 
-def _console(parts: SplitResult) -> ProviderUrl:
-    if parts.netloc:
-        raise ProviderUrlError("console: takes no host, user or password; write console://")
-    return ProviderUrl(scheme="console", options=_options("console", parts.query))
-
-
-def _smtp(scheme: str, parts: SplitResult, port: int | None) -> ProviderUrl:
-    host = _host(scheme, parts.hostname)
+def _parsed(one: Scheme, parts: SplitResult, port: int | None) -> ProviderUrl:
+    scheme = one.name
+    if parts.netloc and {one.host, one.user, one.password} == {Part.REFUSED}:
+        raise ProviderUrlError(f"{scheme}: takes no host, user or password; write {one.example}")
+    host = _host(one, parts.hostname)
     if port == 0:
         raise ProviderUrlError(f"{scheme}: the port must be 1 to 65535")
-    user, password = (
-        _decoded(scheme, "the user or password", text) for text in (parts.username, parts.password)
-    )
-    if (not user) != (not password):
-        raise ProviderUrlError(f"{scheme}: a user needs a password, and a password a user")
-    options = _options(scheme, parts.query)
-    if scheme == "smtp" and user and host not in _LOOPBACK and not options.get("dangerous_plain_auth"):
-        raise ProviderUrlError(
-            "smtp: would send the password unencrypted; take smtp+starttls:// or smtps://, "
-            "or say dangerous_plain_auth=true"
-        )
-    port = port or _DEFAULT_PORTS[scheme]
+    user, password = _credentials(one, parts)
+    kind = one.kind or scheme
     return ProviderUrl(
-        scheme=scheme, host=host, port=port, user=user or None, password=password or None, options=options
+        scheme=scheme,
+        host=host or one.default_host,
+        port=port or one.port,
+        path=_path(one, parts.path),
+        user=user,
+        password=password,
+        options=_options(one, parts.query),
+        usual_name=f"{kind}-{host.lower()}"[:63] if host else kind,
     )
 
 
-def _host(scheme: str, host: str | None) -> str:
+def _path(one: Scheme, path: str) -> str:
+    if one.path is Part.NEEDED and path in {"", "/"}:
+        raise ProviderUrlError(f"{one.name}: needs a path after the host, as in {one.example}")
+    return "" if one.path is Part.REFUSED else _decoded(one.name, "the path", path) or ""
+
+
+def _credentials(one: Scheme, parts: SplitResult) -> tuple[str | None, str | None]:
+    """The user and the password, as far as the scheme takes them."""
+    user, password = (
+        _decoded(one.name, "the user or password", text) or None for text in (parts.username, parts.password)
+    )
+    if one.user is one.password is Part.ALLOWED and (user is None) != (password is None):
+        raise ProviderUrlError(f"{one.name}: a user needs a password, and a password a user")
+    for rule, text, means in ((one.user, user, one.user_means), (one.password, password, one.password_means)):
+        if rule is Part.NEEDED and text is None:
+            raise ProviderUrlError(f"{one.name}: needs the {means}, as in {one.example}")
+        if rule is Part.REFUSED and text is not None:
+            raise ProviderUrlError(f"{one.name}: takes no {means}; write {one.example}")
+    return user, password
+
+
+def _host(one: Scheme, host: str | None) -> str:
+    if not host and one.host is not Part.NEEDED:
+        return ""
+    if one.host is Part.REFUSED:
+        raise ProviderUrlError(f"{one.name}: takes no host; write {one.example}")
     try:
         ascii_host = (host or "").encode("idna").decode("ascii")
     except UnicodeError:
         ascii_host = ""
     if _HOST.fullmatch(ascii_host) is None:
-        raise ProviderUrlError(f"{scheme}: needs a host name or address, as in {scheme}://mail.example.com")
+        raise ProviderUrlError(f"{one.name}: needs a host name or address, as in {one.example}")
     return ascii_host
 
 
-def _options(scheme: str, query: str) -> dict[str, Value]:
-    allowed = OPTIONS[scheme]
+def _options(one: Scheme, query: str) -> dict[str, Value]:
+    scheme, allowed = one.name, one.options
     names = ", ".join(allowed)
     options: dict[str, Value] = {}
     for pair in query.split("&") if query else ():
@@ -134,7 +147,7 @@ def _options(scheme: str, query: str) -> dict[str, Value]:
         if name in options:
             raise ProviderUrlError(f"{scheme}: the option {name} stands twice")
         try:
-            options[name] = allowed[name](_decoded(scheme, f"the option {name}", raw) or "")
+            options[name] = allowed[name].read(_decoded(scheme, f"the option {name}", raw) or "")
         except NotAllowed as wrong:
             raise ProviderUrlError(f"{scheme}: the option {name} {wrong}") from None
     if "burst" in options and "rate" not in options:

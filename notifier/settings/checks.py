@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from notifier.domain.lanes import Channel
-from notifier.providers.urls import ProviderUrlError, parse_url
+from notifier.providers.urls import ProviderUrlError, missing_sender, parse_url
 from notifier.settings.fields import Settings, variable
 from notifier.settings.urls import is_smtp, weak_credentials
 
@@ -79,10 +79,14 @@ def _providers(settings: Settings) -> Iterator[Clash]:
         name = f"{channel}_providers"
         for url in getattr(settings, name):
             try:
-                timeout = parse_url(channel, url).options.get("timeout")
+                parsed = parse_url(channel, url)
             except ProviderUrlError as wrong:
                 yield Clash((name,), str(wrong))
                 continue
+            missing = missing_sender(parsed, settings.sms_from)
+            if missing is not None:
+                yield Clash((name, "sms_from"), missing)
+            timeout = parsed.options.get("timeout")
             if isinstance(timeout, float | int) and timeout > longest:
                 allowed = (
                     f"?timeout= must be at most {longest:g} seconds, so that drain and lease outlast the call"

@@ -132,7 +132,8 @@ class Settings:
     #: smtp://host:25 (plain), console:// (prints). ?rate=14/s (also /m, /h) is what the account may send over all
     #: processes, &burst=5 how many at once (0.2 s worth unless said). Secret: NOTIFIER_EMAIL_PROVIDERS_FILE names a file instead.
     email_providers: tuple[str, ...] = setting(_CONSOLE, providers())
-    #: SMS providers, likewise. Secret: NOTIFIER_SMS_PROVIDERS_FILE names a file instead.
+    #: SMS providers, likewise: twilio://ACCOUNT_SID:AUTH_TOKEN@?from=%2B15005550006, vonage://KEY:SECRET@?from=Acme,
+    #: console:// (prints). Secret: NOTIFIER_SMS_PROVIDERS_FILE names a file instead.
     sms_providers: tuple[str, ...] = setting(_CONSOLE, providers())
     #: Push providers, likewise. Secret: NOTIFIER_PUSH_PROVIDERS_FILE names a file instead.
     push_providers: tuple[str, ...] = setting(_CONSOLE, providers())
@@ -150,7 +151,7 @@ class Settings:
     rate_recovery_seconds: float = setting(300.0, seconds(1, 86_400))
     #: Sender of e-mails, unless the provider's URL says ?from=….
     email_from: str = setting("notifier@localhost", sender())
-    #: Sender of SMS, a number or a name; empty: the provider's own.
+    #: Sender of SMS, a number or a name, unless the provider's URL names one; empty: every URL must.
     sms_from: str | None = setting(
         None,
         matching(

@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, text
 from notifier.domain.lanes import Lane
 from notifier.storage.migrations import head
 from tests.nodes.smtp import smtp_server
+from tests.nodes.web import Said, web_server
 
 SECRET = "s3cret-word"
 
@@ -173,3 +174,19 @@ def test_what_the_user_may_not_do_is_said(
     assert [one["check"] for one in wrong] == [failing]
     assert "may not" in wrong[0]["detail"]
     assert wrong[0]["advice"]
+
+
+def test_an_sms_account_is_read_but_given_nothing(migrated):
+    """The right token is let in, a suspended account and a wrong token are told; nothing but the account is read."""
+    with web_server(Said(200, b'{"status": "active"}')) as server:
+        url = f"twilio://AC1:{SECRET}@127.0.0.1:{server.port}?from=Acme&dangerous_plain=true"
+        migrated.env["NOTIFIER_SMS_PROVIDERS"] = url
+        assert checks(migrated.run("doctor", "--json"))["sms provider"]["state"] == "ok"
+        server.answer = Said(200, b'{"status": "suspended"}')
+        ended = migrated.run("doctor", "--json", code=1)
+        assert "the account is suspended" in checks(ended)["sms provider"]["detail"]
+        server.answer = Said(401)
+        ended = migrated.run("doctor", "--json", code=1)
+        assert "401" in checks(ended)["sms provider"]["detail"]
+        assert SECRET not in ended.out
+        assert {heard.method for heard in server.heard} == {"GET"}

@@ -118,6 +118,40 @@ def test_a_wrong_url_is_refused_with_what_is_allowed(url, says):
     assert told.value.__cause__ is None
 
 
+TWILIO_REFUSED = [
+    ("twilio://", "needs the account SID, as in twilio://ACCOUNT_SID:AUTH_TOKEN@"),
+    ("twilio://HUNTER22@", "needs the auth token"),
+    ("twilio://:HUNTER22@", "needs the account SID"),
+    ("twilio://AC1:HUNTER22", "can't be read"),
+    ("twilio://AC1:HUNTER22@/path?from=Acme", "nothing but ?options"),
+    ("twilio://AC1:HUNTER22@", "needs a sender: ?from=, ?messaging_service= or NOTIFIER_SMS_FROM"),
+    ("twilio://AC1:HUNTER22@?from=twelve%20letters", "the option from must be a number in E.164"),
+    ("twilio://AC1:HUNTER22@?messaging_service=MG1", "must be the SID of a messaging service"),
+    (f"twilio://AC1:HUNTER22@?from=Acme&messaging_service=MG{'0' * 32}", "not both"),
+    ("twilio://SK1:HUNTER22@?from=Acme&account=SK1", "must be an account SID"),
+    ("twilio://AC1:HUNTER22@?from=Acme&dangerous_plain=true", "only for one of"),
+    ("twilio://AC1:HUNTER22@proxy.example?from=Acme&dangerous_plain=true", "only for one of"),
+    ("twilio://AC1:HUNTER22@?from=Acme&receipts_url=ftp://x", "must be a whole URL"),
+]
+
+
+@pytest.mark.parametrize(("url", "says"), TWILIO_REFUSED)
+def test_a_wrong_sms_url_is_refused_with_what_is_allowed(url, says):
+    """What the scheme needs is named by the provider's own words, and no secret is told."""
+    with pytest.raises(ProviderUrlError) as told:
+        parse_provider_url(Channel.SMS, url, DEFAULTS)
+    assert says in str(told.value)
+    assert "HUNTER22" not in str(told.value)
+
+
+def test_a_host_that_need_not_stand_has_its_default():
+    """Without a host the provider's own is taken, and the account's name has none."""
+    usual = parse_url(Channel.SMS, "twilio://AC1:t@?from=Acme")
+    assert (usual.host, usual.port, usual.name) == ("api.twilio.com", 443, "twilio")
+    other = parse_url(Channel.SMS, "twilio://AC1:t@127.0.0.1:8080?from=Acme&dangerous_plain=true")
+    assert (other.host, other.port, other.name) == ("127.0.0.1", 8080, "twilio-127.0.0.1")
+
+
 @pytest.mark.parametrize("channel", [Channel.SMS, Channel.PUSH])
 def test_smtp_is_for_email_only(channel):
     """Another channel says which schemes it takes."""
@@ -169,10 +203,16 @@ def test_naming_accounts_imports_no_provider():
         "import sys\n"
         "from notifier.domain.lanes import Channel\n"
         "from notifier.providers.registry import ProviderDefaults, accounts\n"
-        "found = accounts({Channel.EMAIL: ['smtp://a.example', 'console://']}, ProviderDefaults())\n"
+        "urls = {Channel.EMAIL: ['smtp://a.example', 'console://'], Channel.SMS: ['twilio://AC1:t@?from=Acme']}\n"
+        "found = accounts(urls, ProviderDefaults())\n"
+        "assert not {'urllib3', 'ssl', 'notifier.providers.twilio'} & set(sys.modules)\n"
         "assert 'smtplib' not in sys.modules and 'notifier.providers.smtp' not in sys.modules\n"
         "assert 'notifier.providers.console' not in sys.modules\n"
         "found[Channel.EMAIL][0].build()\n"
-        "assert 'smtplib' in sys.modules\n"
+        "assert 'smtplib' in sys.modules and 'urllib3' not in sys.modules\n"
+        "parts = ('http_', 'twilio', 'vonage', 'sms')\n"
+        "assert not [n for n in sys.modules if n.startswith(tuple('notifier.providers.' + p for p in parts))]\n"
+        "found[Channel.SMS][0].build()\n"
+        "assert 'urllib3' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -76,6 +76,15 @@ def test_the_smtp_timeout_counts_only_where_an_smtp_provider_is_set():
     assert "NOTIFIER_SMTP_TIMEOUT_SECONDS" in found["NOTIFIER_DRAIN_SECONDS"]
 
 
+def test_a_sender_of_sms_stands_in_the_url_or_in_its_setting():
+    """It is missed when the settings are read, not at the first message."""
+    found = problems(sms_providers="console:// twilio://AC1:t0ken@")
+    assert list(found) == ["NOTIFIER_SMS_PROVIDERS"]
+    assert "NOTIFIER_SMS_FROM" in found["NOTIFIER_SMS_PROVIDERS"]
+    assert problems(sms_providers="twilio://AC1:t0ken@", sms_from="Acme") == {}
+    assert problems(sms_providers="vonage://key:s3cret@?from=Acme") == {}
+
+
 def test_a_wrong_value_brings_no_second_complaint_by_its_default():
     assert list(problems(provider_timeout_seconds="x", drain_seconds=1, lease_seconds=2)) == [
         "NOTIFIER_PROVIDER_TIMEOUT_SECONDS"

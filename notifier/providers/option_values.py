@@ -1,0 +1,111 @@
+"""What reads the value of an option in a provider's URL: one function for each kind of value."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from notifier.domain.rates import parse_rate
+from notifier.providers.senders import Sender, parse_sender
+
+Value = str | float | int | bool | Sender
+
+
+class NotAllowed(ValueError):
+    """A value that the option can't take; the text goes on after the option's name."""
+
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._:-]{0,62}")
+_HELO = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-fIPv:.]{3,60}\]")
+_SMS_SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,15}|(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}", re.ASCII)
+_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}", re.ASCII)
+_ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII)
+_MAX_URL = 2_000
+_NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
+
+
+def account_name(text: str) -> str:
+    if NAME.fullmatch(text) is None:
+        raise NotAllowed("must be 1 to 63 of a-z 0-9 . _ : - and begin with a letter or digit")
+    return text
+
+
+def email_sender(text: str) -> Sender:
+    try:
+        return parse_sender(text)
+    except ValueError as wrong:
+        raise NotAllowed(str(wrong)) from None
+
+
+def helo(text: str) -> str:
+    if _HELO.fullmatch(text) is None:
+        raise NotAllowed("must be this host's full name, or its address in brackets")
+    return text
+
+
+def file_path(text: str) -> str:
+    if not text.startswith("/"):
+        raise NotAllowed("must be the absolute path of a file of PEM certificates")
+    return text
+
+
+def yes_or_no(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise NotAllowed("must be true or false")
+    return text == "true"
+
+
+def between(least: float, most: float, unit: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        if _NUMBER.fullmatch(text) is None or not least <= float(text) <= most:
+            raise NotAllowed(f"must be a number of {unit} from {least:g} to {most:g}")
+        return float(text)
+
+    return read
+
+
+def count(text: str) -> int:
+    if _NUMBER.fullmatch(text) is None or not text.isdigit() or not 1 <= int(text) <= 100_000:  # noqa: PLR2004
+        raise NotAllowed("must be a whole number from 1 to 100000")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    try:
+        return parse_rate(text)
+    except ValueError as wrong:
+        raise NotAllowed(str(wrong)) from None
+
+
+def weight(text: str) -> int:
+    if re.fullmatch(r"\d{1,3}", text, re.ASCII) is None or not 1 <= int(text) <= 100:  # noqa: PLR2004
+        raise NotAllowed("must be a whole number from 1 to 100")
+    return int(text)
+
+
+def sms_sender(text: str) -> str:
+    if _SMS_SENDER.fullmatch(text) is None or text != text.strip():
+        raise NotAllowed("must be a number in E.164, a short code, or a name of 1 to 11 letters and digits")
+    return text
+
+
+def messaging_service(text: str) -> str:
+    if _SERVICE.fullmatch(text) is None:
+        raise NotAllowed("must be the SID of a messaging service: MG and 32 hexadecimal digits")
+    return text
+
+
+def twilio_account(text: str) -> str:
+    if _ACCOUNT.fullmatch(text) is None:
+        raise NotAllowed("must be an account SID: AC and 32 hexadecimal digits")
+    return text
+
+
+def web_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"https", "http"} and bool(parts.hostname) and not parts.fragment
+    except ValueError:
+        good = False
+    if not good or len(text) > _MAX_URL or any(character.isspace() for character in text):
+        raise NotAllowed("must be a whole URL that begins with https:// or http://, percent-encoded")
+    return text

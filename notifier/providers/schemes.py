@@ -1,0 +1,113 @@
+"""Every scheme that a provider's URL may have: one entry each, and nothing else knows their names.
+
+Light on purpose: Settings check URLs with it, so no provider's module, HTTP library or SDK is imported.
+"""
+
+from collections.abc import Callable, Mapping
+
+from notifier.domain.lanes import Channel
+from notifier.providers import options
+from notifier.providers.options import Option
+from notifier.providers.scheme import Part, ProviderUrl, Scheme
+
+__all__ = ["SCHEMES", "Part", "ProviderUrl", "Scheme", "plain_only_at_home"]
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _no_plain_password(url: ProviderUrl) -> str | None:
+    if url.user and url.host not in _LOOPBACK and not url.options.get("dangerous_plain_auth"):
+        return (
+            "would send the password unencrypted; take smtp+starttls:// or smtps://, "
+            "or say dangerous_plain_auth=true"
+        )
+    return None
+
+
+def plain_only_at_home(url: ProviderUrl) -> str | None:
+    """Plain HTTP is for tests on this host; for every provider with the options of `options.HTTP`."""
+    if url.options.get("dangerous_plain") and url.host not in _LOOPBACK:
+        return f"the option dangerous_plain is only for one of {', '.join(sorted(_LOOPBACK))}"
+    return None
+
+
+def _one_sender(url: ProviderUrl) -> str | None:
+    if "from" in url.options and "messaging_service" in url.options:
+        return "takes one of from and messaging_service, not both"
+    return None
+
+
+def _smtp(
+    name: str, port: int, own: Mapping[str, Option], *checks: Callable[[ProviderUrl], str | None]
+) -> Scheme:
+    return Scheme(
+        name=name,
+        channels=frozenset({Channel.EMAIL}),
+        module="notifier.providers.smtp",
+        options={**options.SMTP, **own},
+        example=f"{name}://mail.example.com",
+        kind="smtp",
+        host=Part.NEEDED,
+        port=port,
+        user=Part.ALLOWED,
+        password=Part.ALLOWED,
+        timeout="smtp_timeout",
+        sender=Channel.EMAIL,
+        checks=checks,
+    )
+
+
+_ALL = (
+    Scheme(
+        name="console",
+        channels=frozenset(Channel),
+        module="notifier.providers.console",
+        options={**options.NAMED, **options.LIMIT},
+        example="console://",
+    ),
+    _smtp("smtp", 25, options.PLAIN_AUTH, _no_plain_password),
+    _smtp("smtp+starttls", 587, options.TLS),
+    _smtp("smtps", 465, options.TLS),
+    Scheme(
+        name="twilio",
+        channels=frozenset({Channel.SMS}),
+        module="notifier.providers.twilio",
+        options={
+            **options.HTTP,
+            "from": options.SMS_FROM,
+            "messaging_service": options.MESSAGING_SERVICE,
+            "account": options.TWILIO_ACCOUNT,
+            "receipts_url": options.RECEIPTS_URL,
+        },
+        example="twilio://ACCOUNT_SID:AUTH_TOKEN@",
+        host=Part.ALLOWED,
+        default_host="api.twilio.com",
+        port=443,
+        user=Part.NEEDED,
+        password=Part.NEEDED,
+        user_means="account SID",
+        password_means="auth token",  # noqa: S106 - what it is called
+        sender=Channel.SMS,
+        sender_options=("from", "messaging_service"),
+        checks=(plain_only_at_home, _one_sender),
+    ),
+    Scheme(
+        name="vonage",
+        channels=frozenset({Channel.SMS}),
+        module="notifier.providers.vonage",
+        options={**options.HTTP, "from": options.SMS_FROM, "receipts_url": options.RECEIPTS_URL},
+        example="vonage://API_KEY:API_SECRET@",
+        host=Part.ALLOWED,
+        default_host="rest.nexmo.com",
+        port=443,
+        user=Part.NEEDED,
+        password=Part.NEEDED,
+        user_means="API key",
+        password_means="API secret",  # noqa: S106 - what it is called
+        sender=Channel.SMS,
+        checks=(plain_only_at_home,),
+    ),
+)
+
+#: Scheme → what is known of it, in the order in which errors name them.
+SCHEMES: Mapping[str, Scheme] = {one.name: one for one in _ALL}
