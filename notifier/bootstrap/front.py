@@ -125,6 +125,8 @@ def make_door(
         default_ttl=default_ttl(settings),
         key_hours=settings.idempotency_hours,
         body_limit=settings.body_limit_bytes,
+        attachments_limit=settings.attachments_body_limit_bytes,
+        large_bodies=settings.large_bodies_limit,
         batch_limit=settings.batch_body_limit_bytes,
         header_deadline=settings.header_deadline_seconds,
         body_deadline=settings.body_deadline_seconds,

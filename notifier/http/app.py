@@ -18,10 +18,11 @@ from notifier.http import (
     sending,
 )
 from notifier.http.auth import KeyRing
+from notifier.http.body import Room
 from notifier.http.config import HttpConfig
 from notifier.http.health import HEALTH, Health
 from notifier.http.offload import Offload
-from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, DoorParts
+from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, ROOM, DoorParts
 
 #: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
 _ID = "{id:ntf_[^{}/]*}"
@@ -75,6 +76,7 @@ def build_app(parts: DoorParts, config: HttpConfig) -> web.Application:
     app[PARTS] = parts
     app[READS] = reads
     app[PARSING] = Offload(threads=1, queue=16, deadline=config.body_deadline, name="http-parse")
+    app[ROOM] = Room(config.large_bodies, config.body_deadline / 2)
     app[KEYS] = KeyRing(parts.engine, reads, ttl=config.key_ttl)
     app[HEALTH] = Health(parts, config)
     app.add_routes(routes(config, with_dev=parts.captured is not None))

@@ -10,6 +10,7 @@ from aiohttp import web
 from sqlalchemy import Engine
 
 from notifier.http.auth import KeyRing
+from notifier.http.body import Room
 from notifier.http.callers import Caller
 from notifier.http.compose import Asked
 from notifier.http.config import HttpConfig
@@ -52,6 +53,7 @@ CONFIG = web.AppKey("config", HttpConfig)
 PARTS = web.AppKey("parts", DoorParts)
 READS = web.AppKey("reads", Offload)
 PARSING = web.AppKey("parsing", Offload)
+ROOM = web.AppKey("room", Room)
 KEYS = web.AppKey("keys", KeyRing)
 
 #: What a request carries for the middlewares and the handlers.

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from notifier.domain.lanes import Channel
 from notifier.providers.urls import ProviderUrlError, parse_url
-from notifier.settings.fields import Settings, variable
+from notifier.settings.fields import Settings
+from notifier.settings.names import variable
 from notifier.settings.urls import is_smtp, weak_credentials
 
 

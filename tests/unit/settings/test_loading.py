@@ -6,7 +6,8 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from notifier.settings import Settings, SettingsError, load_settings, open_to_others
-from notifier.settings.fields import each, rule_of, variable
+from notifier.settings.fields import each
+from notifier.settings.names import rule_of, variable
 
 SECRET_VARIABLES = [variable(one.name) for one in each() if rule_of(one).secret]
 POSTGRESQL = "postgresql+psycopg2://app:Zr8x@db.internal/notifier"
