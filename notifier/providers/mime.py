@@ -8,7 +8,7 @@ lost. Line ends are made canonical (RFC 2046, 4.1.1): CR LF, a bare LF and a bar
 import binascii
 import re
 from base64 import encodebytes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -29,6 +29,10 @@ _QP_LINE = _BASE64_LINE = 76
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
+class NoSigner(Exception):
+    """There is no key to sign with; the text says why, with nothing secret in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Email:
     """What goes over the wire. `data` ends with CRLF and has its leading dots doubled (RFC 5321, 4.5.2)."""
@@ -39,10 +43,16 @@ class Email:
     needs_utf8: bool
 
 
-def build_email(outgoing: Outgoing, sender: Sender, now: datetime | None = None) -> Email:
+def build_email(
+    outgoing: Outgoing,
+    sender: Sender,
+    now: datetime | None = None,
+    sign: Callable[[bytes], bytes] | None = None,
+) -> Email:
     """The e-mail for `outgoing`; raises `RenderError` for what can't become one.
 
-    Its Message-ID is made of the notification's id, so that all attempts carry the same.
+    Its Message-ID is made of the notification's id, so that all attempts carry the same. `sign` makes of the whole
+    message the same one with a signature before it.
     """
     recipient = outgoing.recipient
     if not isinstance(recipient, EmailAddress):
@@ -62,7 +72,9 @@ def build_email(outgoing: Outgoing, sender: Sender, now: datetime | None = None)
         data = "\r\n".join([*lines, *body_headers, "", ""]).encode() + body
     except UnicodeEncodeError:
         raise RenderError("the content holds a lone surrogate") from None
-    data = _LEADING_DOT.sub(b"..", data if data.endswith(b"\r\n") else data + b"\r\n")
+    if not data.endswith(b"\r\n"):
+        data += b"\r\n"
+    data = _LEADING_DOT.sub(b"..", sign(data) if sign else data)
     return Email(sender.address, recipient.address, data, not recipient.address.isascii())
 
 

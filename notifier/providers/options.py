@@ -15,6 +15,9 @@ class NotAllowed(ValueError):
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._:-]{0,62}")
 _HELO = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-fIPv:.]{3,60}\]")
+_DNS_NAME = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
+)
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
 
 
@@ -41,6 +44,18 @@ def _path(text: str) -> str:
     if not text.startswith("/"):
         raise NotAllowed("must be the absolute path of a file of PEM certificates")
     return text
+
+
+def _key_path(text: str) -> str:
+    if not text.startswith("/"):
+        raise NotAllowed("must be the absolute path of a file with an RSA private key in PEM")
+    return text
+
+
+def _dns_name(text: str) -> str:
+    if _DNS_NAME.fullmatch(text) is None or len(text) > 253:  # noqa: PLR2004 - RFC 1035, 2.3.4
+        raise NotAllowed("must be labels of A-Z a-z 0-9 _ - joined by dots")
+    return text.lower()
 
 
 def _yes_or_no(text: str) -> bool:
@@ -88,6 +103,9 @@ _SMTP: Mapping[str, Callable[[str], Value]] = {
     "connection_messages": _count,
     "connection_seconds": _between(1, 86_400, "seconds"),
     "idle_seconds": _between(1, 3_600, "seconds"),
+    "dkim_selector": _dns_name,
+    "dkim_domain": _dns_name,
+    "dkim_key_file": _key_path,
     **_LIMIT,
 }
 _TLS: Mapping[str, Callable[[str], Value]] = {"ca_file": _path, "dangerous_no_verify": _yes_or_no}

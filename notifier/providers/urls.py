@@ -105,6 +105,12 @@ def _smtp(scheme: str, parts: SplitResult, port: int | None) -> ProviderUrl:
             "smtp: would send the password unencrypted; take smtp+starttls:// or smtps://, "
             "or say dangerous_plain_auth=true"
         )
+    if ("dkim_selector" in options) != ("dkim_key_file" in options) or (
+        "dkim_domain" in options and "dkim_key_file" not in options
+    ):
+        raise ProviderUrlError(
+            f"{scheme}: to sign, both dkim_selector and dkim_key_file are needed; dkim_domain only beside them"
+        )
     port = port or _DEFAULT_PORTS[scheme]
     return ProviderUrl(
         scheme=scheme, host=host, port=port, user=user or None, password=password or None, options=options

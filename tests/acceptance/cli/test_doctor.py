@@ -173,3 +173,12 @@ def test_what_the_user_may_not_do_is_said(
     assert [one["check"] for one in wrong] == [failing]
     assert "may not" in wrong[0]["detail"]
     assert wrong[0]["advice"]
+
+
+def test_a_key_that_can_not_sign_is_found(migrated):
+    """Before the first e-mail waits for it."""
+    with smtp_server() as server:
+        url = f"smtp://127.0.0.1:{server.port}?dkim_selector=s1&dkim_key_file={migrated.folder}/none.pem"
+        migrated.env["NOTIFIER_EMAIL_PROVIDERS"] = url
+        found = checks(migrated.run("doctor", "--json", code=1))["email provider"]
+    assert "dkim_key_file: the file can't be read" in found["detail"]
