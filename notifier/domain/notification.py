@@ -73,7 +73,8 @@ class Outgoing:
     """One rendered message for one recipient: all a provider is ever given.
 
     `id` is stable over all attempts: use it as idempotency token, Message-ID, collapse id.
-    `seconds_left` is what remains until the notification expires.
+    `seconds_left` is what remains until the notification expires. `unsubscribe_url` is where the reader of an
+    e-mail leaves its topic with one click (RFC 8058), None where it has none.
     """
 
     id: UUID
@@ -81,4 +82,5 @@ class Outgoing:
     content: Content
     options: dict[str, Any] = field(default_factory=dict)
     seconds_left: float = 3600.0
+    unsubscribe_url: str | None = None
     attempt: int = 1

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from notifier.domain.unsubscribe import PATH
 from notifier.http import (
     batch,
     dev,
@@ -16,6 +17,7 @@ from notifier.http import (
     operations,
     providers,
     sending,
+    unsubscribe,
 )
 from notifier.http.auth import KeyRing
 from notifier.http.body import Room
@@ -26,6 +28,7 @@ from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, ROOM, DoorP
 
 #: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
 _ID = "{id:ntf_[^{}/]*}"
+_UNSUBSCRIBE = f"{PATH}{{token}}"
 _LANE = "/v1/lanes/{channel}/{priority}"
 _PROVIDER = "/v1/providers/{name}"
 
@@ -61,6 +64,7 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
         web.post(f"{_PROVIDER}/disable", providers.disable),
         web.post(f"{_PROVIDER}/enable", providers.enable),
     ]
+    found += [web.get(_UNSUBSCRIBE, unsubscribe.ask), web.post(_UNSUBSCRIBE, unsubscribe.leave)]
     if with_dev:
         found.append(web.get("/v1/dev/messages", dev.messages))
     return found

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from aiohttp import web
 from sqlalchemy import Engine
 
+from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.http.auth import KeyRing
 from notifier.http.body import Room
 from notifier.http.callers import Caller
@@ -47,6 +48,7 @@ class DoorParts:
     broker_up: Callable[[], bool] = field(default=_always)
     backlog_full: Callable[[], bool] = field(default=_never)
     captured: Callable[[], Sequence[dict[str, Any]]] | None = None
+    links: UnsubscribeLinks = field(default_factory=UnsubscribeLinks)
 
 
 CONFIG = web.AppKey("config", HttpConfig)

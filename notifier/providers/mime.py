@@ -66,6 +66,7 @@ def build_email(
         f"Message-ID: {message_id(outgoing, sender)}",
         "MIME-Version: 1.0",
         *options,
+        *_unsubscribe(outgoing.unsubscribe_url),
     ]
     try:
         body_headers, body = _whole(outgoing.content, f"=_{outgoing.id.hex}")
@@ -81,6 +82,13 @@ def build_email(
 def message_id(outgoing: Outgoing, sender: Sender) -> str:
     """``<ntf_…@domain of the sender>``."""
     return f"<{notification_id(outgoing.id)}@{sender.domain}>"
+
+
+def _unsubscribe(url: str | None) -> list[str]:
+    """Both headers of RFC 8058, 3.1."""
+    if url is None:
+        return []
+    return [f"List-Unsubscribe: <{safe(url)}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
 
 
 def _email_options(options: Mapping[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ def clashes(settings: Settings) -> list[Clash]:
         *_limits(settings),
         *_lanes(settings),
         *_files(settings),
+        *_links(settings),
         *_providers(settings),
         *_production(settings),
     ]
@@ -103,6 +104,12 @@ def _files(settings: Settings) -> Iterator[Clash]:
     name = "broker_ca_file"
     if settings.broker_ca_file and not os.access(settings.broker_ca_file, os.R_OK):
         yield Clash((name,), "must name a file that can be read")
+
+
+def _links(settings: Settings) -> Iterator[Clash]:
+    if settings.public_url and not settings.unsubscribe_secret:
+        allowed = f"must be set where {variable('public_url')} is: 32 characters at least"
+        yield Clash(("unsubscribe_secret", "public_url"), allowed)
 
 
 def _limits(settings: Settings) -> Iterator[Clash]:

@@ -19,8 +19,10 @@ from notifier.settings.values import (
     matching,
     one_of,
     providers,
+    public_address,
     rates,
     seconds,
+    secrets,
     sender,
     setting,
     whole,
@@ -154,6 +156,13 @@ class Settings:
     rate_recovery_seconds: float = setting(300.0, seconds(1, 86_400))
     #: Sender of e-mails, unless the provider's URL says ?from=….
     email_from: str = setting("notifier@localhost", sender())
+    #: Where mail readers reach this service, https://notify.example.com: e-mails with a topic then carry a link by
+    #: which their readers leave it with one click (RFC 8058). Empty: none does.
+    public_url: str | None = setting(None, public_address())
+    #: What those links are sealed with, 32 characters at least, the same for all processes (openssl rand -hex 32).
+    #: Of several, separated by blanks, the first makes links and all are honoured, so that it can be changed.
+    #: Secret: NOTIFIER_UNSUBSCRIBE_SECRET_FILE names a file that holds it instead.
+    unsubscribe_secret: tuple[str, ...] = setting((), secrets(32))
     #: Sender of SMS, a number or a name; empty: the provider's own.
     sms_from: str | None = setting(
         None,

@@ -129,6 +129,22 @@ def test_a_change_on_the_way_is_noticed(server, tmp_path, key, was, becomes):
     assert not dkim.verify(changed, dnsfunc=record(key, []))
 
 
+def test_the_link_to_unsubscribe_is_signed(server, tmp_path, key):
+    """Both headers (RFC 8058, 4): without that, mail programs show no button."""
+    (tmp_path / "dkim.pem").write_bytes(pem(key))
+    provider = provider_of(server, f"dkim_selector=s1&dkim_key_file={tmp_path}/dkim.pem")
+    url = "https://notify.example.com/v1/unsubscribe/" + "a" * 43
+    assert isinstance(send(provider, unsubscribe_url=url), Accepted)
+    provider.close()
+    (mail,) = server.mailbox.wait_for(1)
+    assert f"\r\nList-Unsubscribe: <{url}>\r\n".encode() in mail.data
+    assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in mail.data
+    assert {"list-unsubscribe", "list-unsubscribe-post"} <= set(signature_of(mail)["h"].split(":"))
+    for was, becomes in ((b"notify.example", b"thief.example"), (b"=One-Click", b"=Two-Click")):
+        assert dkim.verify(mail.data, dnsfunc=record(key, []))
+        assert not dkim.verify(mail.data.replace(was, becomes, 1), dnsfunc=record(key, []))
+
+
 def test_another_domain_may_sign(server, tmp_path, key):
     """For a sender whose organisation's domain holds the key."""
     (tmp_path / "dkim.pem").write_bytes(pem(key))

@@ -242,6 +242,18 @@ def test_only_a_non_ascii_address_needs_smtputf8():
     assert "To: jørn@example.com\r\n".encode() in mail.data
 
 
+def test_a_link_to_unsubscribe_stands_in_both_headers():
+    """RFC 8058, 3.1; an e-mail without a link has neither."""
+    url = "https://notify.example.com/v1/unsubscribe/token"
+    outgoing = Outgoing(
+        id=ID, recipient=EmailAddress("a@b.example"), content=Content(text="x"), unsubscribe_url=url
+    )
+    message = read(build_email(outgoing, SENDER, NOW).data)
+    assert message["List-Unsubscribe"] == f"<{url}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert not {"List-Unsubscribe", "List-Unsubscribe-Post"} & set(read(built(text="x")).keys())
+
+
 def file(name: str, data: bytes, kind: str = "application/octet-stream") -> Attachment:
     return Attachment(filename=name, content_type=kind, data=base64.b64encode(data).decode())
 
