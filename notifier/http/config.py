@@ -29,9 +29,9 @@ class HttpConfig:
     body_limit: int = 256 * 1024
     batch_limit: int = 5 * 1024 * 1024
     #: Largest body of a request with attachments: 10 MB are 13.4 MB in base64. What stands beside the files still
-    #: keeps `body_limit`. So many bodies above that are read at once.
+    #: keeps `body_limit`. So many bodies above that are read and kept at once: while one is written, others wait.
     attachments_limit: int = 15 * 1024 * 1024
-    large_bodies: int = 8
+    large_bodies: int = 2
     batch_items: int = 1000
     #: A connection that has begun no request by then, or not ended its headers, is closed.
     header_deadline: float = 10.0

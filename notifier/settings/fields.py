@@ -87,8 +87,9 @@ class Settings:
     #: Bytes the body of a request with attachments may have; beside their data it keeps NOTIFIER_BODY_LIMIT_BYTES.
     #: Files may be 10 MB together, which base64 makes 13.4 MB.
     attachments_body_limit_bytes: int = setting(15_728_640, whole(1024, 104_857_600))
-    #: Bodies above NOTIFIER_BODY_LIMIT_BYTES one HTTP process reads and keeps at once; the next ones wait. Bounds memory.
-    large_bodies_limit: int = setting(8, whole(1, 1000))
+    #: Bodies above NOTIFIER_BODY_LIMIT_BYTES one HTTP process reads and keeps at once; the next ones wait. Bounds memory,
+    #: and the time that other requests wait for their commit: one of 13 MB takes up to a second.
+    large_bodies_limit: int = setting(2, whole(1, 1000))
     #: Bytes a batch's body may have.
     batch_body_limit_bytes: int = setting(5_242_880, whole(1024, 1_073_741_824))
     #: Seconds a stopping HTTP process still accepts after it has said "not ready", so that balancers notice first.
