@@ -1,7 +1,9 @@
-"""From an e-mail's header to silence: a reader leaves a topic, and the next e-mail of it is not sent."""
+"""E-mails from the door to a real server: files, and the link by which a reader leaves a topic."""
 
+import base64
 import email
 import json
+import random
 import urllib.request
 
 import pytest
@@ -15,7 +17,7 @@ URL = "https://notify.example.com"
 
 @pytest.fixture
 def server():
-    with smtp_server() as running:
+    with smtp_server(data_size_limit=30_000_000) as running:
         yield running
 
 
@@ -76,3 +78,22 @@ def test_a_reader_leaves_a_topic(dev, server):
     assert len(server.mailbox.mails) == 4
     token = link.rpartition("/")[2]
     assert token not in "".join(dev.lines), "whoever reads logs can't leave for others"
+
+
+def test_a_file_arrives_byte_equal(dev, server):
+    """Five megabytes through the door, the database and the worker, and what the log says holds none of it."""
+    data = random.Random(5).randbytes(5_000_000)
+    file = {
+        "filename": "größe.bin",
+        "content_type": "application/pdf",
+        "data": base64.b64encode(data).decode(),
+    }
+    assert send(dev, content={"subject": "s", "text": "t", "attachments": [file]}) == "sent"
+    (mail,) = server.mailbox.wait_for(1)
+    text, attached = email.message_from_bytes(mail.data).get_payload()
+    assert text.get_payload(decode=True) == b"t"
+    assert (attached.get_filename(), attached.get_content_type()) == ("größe.bin", "application/pdf")
+    assert attached.get_payload(decode=True) == data
+    log = "".join(dev.lines)
+    assert file["data"][:40] not in log
+    assert "größe.bin" not in log
