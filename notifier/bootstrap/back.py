@@ -28,6 +28,7 @@ from notifier.delivery.recorder import Recorder
 from notifier.domain.answer_rules import AnswerRules
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.retries import BY_REASON, RetryPolicy, Schedule
+from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.providers.base import Account
 from notifier.providers.captured import Captured
 from notifier.queueing.broker import Grant, NotBefore, Proxy
@@ -130,6 +131,7 @@ def make_back(
             answers=AnswerRules(dict(settings.answer_rules or ())),
             reach=reach,
         ),
+        links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),
         signals=signals,
     )
     stand_in = _make_stand_in(settings, broker)

@@ -12,6 +12,7 @@ from notifier.bootstrap.providers import make_accounts
 from notifier.bootstrap.roads import BrokerParts
 from notifier.delivery.beats import Beats, new_beat
 from notifier.domain.lanes import Channel, Priority
+from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.http.config import HttpConfig
 from notifier.http.parts import DoorParts
 from notifier.intake.accept import Intake
@@ -125,6 +126,8 @@ def make_door(
         default_ttl=default_ttl(settings),
         key_hours=settings.idempotency_hours,
         body_limit=settings.body_limit_bytes,
+        attachments_limit=settings.attachments_body_limit_bytes,
+        large_bodies=settings.large_bodies_limit,
         batch_limit=settings.batch_body_limit_bytes,
         header_deadline=settings.header_deadline_seconds,
         body_deadline=settings.body_deadline_seconds,
@@ -144,5 +147,6 @@ def make_door(
         broker_up=lambda: front.broker.publisher.connected,
         backlog_full=lambda: front.admission.full or front.intake.full or not front.intake.alive,
         captured=captured,
+        links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),
     )
     return parts, config

@@ -70,6 +70,10 @@ def _try_smtp(url: ProviderUrl, defaults: ProviderDefaults) -> str | None:
     except ValueError as wrong:
         return f"NOTIFIER_EMAIL_FROM {printable(str(wrong))}"
     try:
+        smtp.signer_of(config)
+    except smtp.NoSigner as none:
+        return str(none)
+    try:
         context = None if config.scheme == "smtp" else connecting.tls_context(config)
     except OSError:
         return "the option ca_file can't be read"

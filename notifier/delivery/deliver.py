@@ -22,6 +22,7 @@ from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Answer, Outcome, Refused, Uncertain
 from notifier.domain.retries import RetryPolicy
+from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.providers.base import Account
 from notifier.queueing.broker import NotBefore, Proxy
 from notifier.rendering.content import render_content, render_recipient
@@ -59,6 +60,7 @@ class Deliverer:
         *,
         put_back: Callable[[Proxy, float], None],
         calls: Calls | None = None,
+        links: UnsubscribeLinks | None = None,
         dice: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         signals: Signals | None = None,
@@ -71,6 +73,7 @@ class Deliverer:
         self._config = config
         self._put_back = put_back
         self._calls = calls or Calls(router, clock=clock)
+        self._links = links or UnsubscribeLinks()
         self._dice = dice
         self._clock = clock
         self._signals = signals or Signals()
@@ -173,8 +176,13 @@ class Deliverer:
             content=render_content(claimed.content),
             options=claimed.options or {},
             seconds_left=left,
+            unsubscribe_url=self._unsubscribe_url(claimed),
             attempt=claimed.attempt,
         )
+
+    def _unsubscribe_url(self, claimed: Claimed) -> str | None:
+        has_link = claimed.topic is not None and claimed.lane.channel is Channel.EMAIL
+        return self._links.link(claimed.id) if has_link else None
 
     def _database_time(self, claimed: Claimed, asked_at: float) -> datetime:
         """The database's clock, carried on by our monotonic one since the claim."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from notifier.domain.attachments import check_attachments
 from notifier.domain.errors import FieldError
 from notifier.domain.lanes import Channel
 from notifier.domain.links import has_script_link
@@ -42,7 +43,7 @@ def check_content(
     """
     allowed = _FIELDS[channel]
     errors = []
-    for name, value in content.to_json().items():
+    for name, value in content.texts.items():
         if name not in allowed:
             detail = f"{channel} takes only {', '.join(allowed)}"
             errors.append(FieldError(f"/{name}", "not_allowed", detail))
@@ -51,6 +52,8 @@ def check_content(
         elif not is_storable(value):
             detail = "must not contain NUL or a lone surrogate"
             errors.append(FieldError(f"/{name}", "invalid_text", detail))
+    if content.attachments and channel is not Channel.EMAIL:
+        errors.append(FieldError("/attachments", "not_allowed", f"{channel} takes no files"))
     # A field that is blank or unreadable is named once; only what passed is measured.
     bad = {error.pointer for error in errors}
     errors.extend(error for error in _RULES[channel](content, options or {}) if error.pointer not in bad)
@@ -79,6 +82,7 @@ def _email(content: Content, _options: dict[str, Any]) -> Iterator[FieldError]:
         yield FieldError("/text", "required", "an e-mail needs text, html or both")
     if content.html is not None and has_script_link(content.html):
         yield FieldError("/html", "script_link", "must not have a javascript:, vbscript: or data: link")
+    yield from check_attachments(content.attachments)
 
 
 def _sms(content: Content, _options: dict[str, Any]) -> Iterator[FieldError]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from notifier.domain.attachments import Attachment
 from notifier.domain.lanes import Lane
 from notifier.domain.lifecycle import Mode, OnUncertain
 from notifier.domain.recipients import Recipient
@@ -17,18 +18,25 @@ MESSAGE_VERSION = 1
 class Content:
     """What the recipient reads.
 
-    E-mail: `subject` with `text`, `html` or both. SMS: `text`. Push: `text` and, mostly, a `title`.
+    E-mail: `subject` with `text`, `html` or both, and files. SMS: `text`. Push: `text` and, mostly, a `title`.
     """
 
     subject: str | None = None
     title: str | None = None
     text: str | None = None
     html: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
-    def to_json(self) -> dict[str, str]:
-        """The fields that are set."""
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts that are set."""
         fields = {"subject": self.subject, "title": self.title, "text": self.text, "html": self.html}
         return {name: value for name, value in fields.items() if value is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are set, as they are stored."""
+        files = [one.to_json() for one in self.attachments]
+        return {**self.texts, "attachments": files} if files else dict(self.texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +73,8 @@ class Outgoing:
     """One rendered message for one recipient: all a provider is ever given.
 
     `id` is stable over all attempts: use it as idempotency token, Message-ID, collapse id.
-    `seconds_left` is what remains until the notification expires.
+    `seconds_left` is what remains until the notification expires. `unsubscribe_url` is where the reader of an
+    e-mail leaves its topic with one click (RFC 8058), None where it has none.
     """
 
     id: UUID
@@ -73,4 +82,5 @@ class Outgoing:
     content: Content
     options: dict[str, Any] = field(default_factory=dict)
     seconds_left: float = 3600.0
+    unsubscribe_url: str | None = None
     attempt: int = 1

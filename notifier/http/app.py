@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from notifier.domain.unsubscribe import PATH
 from notifier.http import (
     batch,
     dev,
@@ -16,15 +17,18 @@ from notifier.http import (
     operations,
     providers,
     sending,
+    unsubscribe,
 )
 from notifier.http.auth import KeyRing
+from notifier.http.body import Room
 from notifier.http.config import HttpConfig
 from notifier.http.health import HEALTH, Health
 from notifier.http.offload import Offload
-from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, DoorParts
+from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, ROOM, DoorParts
 
 #: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
 _ID = "{id:ntf_[^{}/]*}"
+_UNSUBSCRIBE = f"{PATH}{{token}}"
 _LANE = "/v1/lanes/{channel}/{priority}"
 _PROVIDER = "/v1/providers/{name}"
 
@@ -60,6 +64,7 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
         web.post(f"{_PROVIDER}/disable", providers.disable),
         web.post(f"{_PROVIDER}/enable", providers.enable),
     ]
+    found += [web.get(_UNSUBSCRIBE, unsubscribe.ask), web.post(_UNSUBSCRIBE, unsubscribe.leave)]
     if with_dev:
         found.append(web.get("/v1/dev/messages", dev.messages))
     return found
@@ -75,6 +80,7 @@ def build_app(parts: DoorParts, config: HttpConfig) -> web.Application:
     app[PARTS] = parts
     app[READS] = reads
     app[PARSING] = Offload(threads=1, queue=16, deadline=config.body_deadline, name="http-parse")
+    app[ROOM] = Room(config.large_bodies, config.body_deadline / 2)
     app[KEYS] = KeyRing(parts.engine, reads, ttl=config.key_ttl)
     app[HEALTH] = Health(parts, config)
     app.add_routes(routes(config, with_dev=parts.captured is not None))

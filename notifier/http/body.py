@@ -1,8 +1,13 @@
-"""Reading a body: of the right type, whole within a deadline, never larger than its limit."""
+"""Reading a body: of the right type, whole within a deadline, never larger than its limit.
+
+A request with attachments may be larger than others, so there is room for only a few such bodies at once: the rest
+wait, unread.
+"""
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import aiohttp
 from aiohttp import web
@@ -13,6 +18,8 @@ from notifier.http.problems import Problem
 JSON = "application/json"
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 
+Beyond = tuple[int, Callable[[], Awaitable[None]]]
+
 #: What zlib is told of each coding (RFC 9110, 8.4.1): gzip's own wrapper, or zlib's.
 _WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
@@ -21,6 +28,43 @@ async def read_json(request: web.Request, config: HttpConfig) -> bytes:
     """The body of a JSON request; raises `Problem`."""
     check_type(request, frozenset({JSON}))
     return await read_body(request, limit=config.body_limit, deadline=config.body_deadline)
+
+
+class Room:
+    """For bodies above the usual limit: `places` at once in this process; waiting for one takes `patience` seconds."""
+
+    def __init__(self, places: int, patience: float) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._patience = patience
+
+    async def take(self, stack: AsyncExitStack) -> None:
+        """Have a place until `stack` is left; raises `Problem` ``unavailable``."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._places.acquire()
+        except TimeoutError:
+            detail = "too many large requests are being read; try again"
+            raise Problem("unavailable", detail, headers={"Retry-After": "2"}, close=True) from None
+        stack.callback(self._places.release)
+
+
+async def read_large_json(
+    request: web.Request, config: HttpConfig, room: Room, stack: AsyncExitStack
+) -> bytes:
+    """The body of a JSON request that may hold attachments; raises `Problem`.
+
+    Beyond the usual limit it takes a place in `room`, held until `stack` is left.
+    """
+    check_type(request, frozenset({JSON}))
+    if _is_packed(request):
+        # How large it is shows only when it is unpacked.
+        await room.take(stack)
+    return await read_body(
+        request,
+        limit=max(config.body_limit, config.attachments_limit),
+        deadline=config.body_deadline,
+        beyond=(config.body_limit, lambda: room.take(stack)),
+    )
 
 
 async def read_nothing(request: web.Request, config: HttpConfig) -> None:
@@ -46,18 +90,22 @@ def check_type(request: web.Request, allowed: frozenset[str]) -> str:
     return media_type
 
 
-async def read_body(request: web.Request, *, limit: int, deadline: float) -> bytes:
+async def read_body(
+    request: web.Request, *, limit: int, deadline: float, beyond: Beyond | None = None
+) -> bytes:
     """The bytes of the body, unpacked if they came packed; raises `Problem`.
+
+    `beyond` is a size and what is awaited once, before more than that is read.
 
     A Content-Length above the limit is answered at once. Reading stops at the limit, so neither a
     chunked body nor a packed one can take more memory than that.
     """
     if request.content_length is not None and request.content_length > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     unpack = _unpacker(request, limit)
     try:
         async with asyncio.timeout(deadline):
-            packed = await _read_within(request, limit)
+            packed = await _read_within(request, limit, beyond)
     except TimeoutError:
         raise Problem("request_timeout", f"the body must arrive within {deadline:g} s", close=True) from None
     except (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError):
@@ -68,13 +116,21 @@ async def read_body(request: web.Request, *, limit: int, deadline: float) -> byt
     return unpack(packed)
 
 
-async def _read_within(request: web.Request, limit: int) -> bytes:
+async def _read_within(request: web.Request, limit: int, beyond: Beyond | None) -> bytes:
     found = bytearray()
     while chunk := await request.content.readany():
         found += chunk
         if len(found) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
+        if beyond is not None and len(found) > beyond[0]:
+            ask, beyond = beyond[1], None
+            if not _is_packed(request):
+                await ask()
     return bytes(found)
+
+
+def _is_packed(request: web.Request) -> bool:
+    return bool(request.headers.get("Content-Encoding"))
 
 
 def _unpacker(request: web.Request, limit: int) -> Callable[[bytes], bytes]:
@@ -104,11 +160,11 @@ def _unpacked(packed: bytes, window: int, limit: int) -> bytes:
     except zlib.error:
         raise Problem("bad_request", "the body is not packed as its Content-Encoding says") from None
     if len(found) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     if not stream.eof or stream.unused_data:
         raise Problem("bad_request", "the body is not packed as its Content-Encoding says")
     return found
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem("body_too_large", f"the body must be at most {limit} bytes", close=True)
+def too_large(limit: int, what: str = "the body") -> Problem:
+    return Problem("body_too_large", f"{what} must be at most {limit} bytes", close=True)

@@ -28,6 +28,10 @@ class HttpConfig:
     #: Largest body of one request; of a batch. Past it the answer is 413, from Content-Length at once.
     body_limit: int = 256 * 1024
     batch_limit: int = 5 * 1024 * 1024
+    #: Largest body of a request with attachments: 10 MB are 13.4 MB in base64. What stands beside the files still
+    #: keeps `body_limit`. So many bodies above that are read and kept at once: while one is written, others wait.
+    attachments_limit: int = 15 * 1024 * 1024
+    large_bodies: int = 2
     batch_items: int = 1000
     #: A connection that has begun no request by then, or not ended its headers, is closed.
     header_deadline: float = 10.0

@@ -12,6 +12,17 @@ _EMAIL: dict[str, Any] = {
     "tags": ["checkout"],
     "metadata": {"shop": "acme"},
 }
+_WITH_FILE: dict[str, Any] = {
+    "channel": "email",
+    "to": {"email": "ada@example.com"},
+    "content": {
+        "subject": "Your invoice",
+        "text": "It is attached.",
+        "attachments": [
+            {"filename": "invoice.txt", "content_type": "text/plain", "data": "NDIgRVVSLCB3aXRoIHRoYW5rcwo="}
+        ],
+    },
+}
 _SMS: dict[str, Any] = {
     "channel": "sms",
     "to": {"phone": "+14155552671"},
@@ -27,7 +38,7 @@ _PUSH: dict[str, Any] = {
 
 #: By the type that an operation takes, then by name.
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
-    "SendRequest": {"email": _EMAIL, "sms": _SMS, "push": _PUSH},
+    "SendRequest": {"email": _EMAIL, "with_a_file": _WITH_FILE, "sms": _SMS, "push": _PUSH},
     "BatchRequest": {
         "mixed": {"items": [_EMAIL, _SMS]},
         "defaults": {

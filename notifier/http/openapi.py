@@ -76,6 +76,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _gives(name: str) -> dict[str, Any]:
+    if name == "Page":
+        return {"description": "A page to read", "content": {"text/html": {"schema": {"type": "string"}}}}
     content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=name)}}
     if name in ANSWERS:
         content["example"] = ANSWERS[name]

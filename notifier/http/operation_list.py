@@ -34,6 +34,7 @@ _NO_BODY = (
     "body_too_large",
     "unsupported_content_encoding",
 )
+_FORM = ("bad_request", "request_timeout", "body_too_large", "unsupported_content_encoding")
 _PAGE = ("limit", "cursor")
 _LIST = (
     "status", "channel", "priority", "reference", "tag", "provider", "reason", "batch_id",
@@ -109,6 +110,16 @@ OPERATIONS = (
         method="post", path=f"{_OPERATION_PATH}/cancel", scope="admin", status=200, gives="Operation",
         summary="Replay no more of it; what was not replayed yet is open again", parameters=("operation",),
         refuses=(*_NO_BODY, *_READ, *_ONE),
+    ),
+    Operation(
+        method="get", path="/v1/unsubscribe/{token}", scope=None, status=200, gives="Page",
+        summary="A page with a button; changes nothing", parameters=("token",),
+        refuses=("invalid_request", *_ONE),
+    ),
+    Operation(
+        method="post", path="/v1/unsubscribe/{token}", scope=None, status=200, gives="Page",
+        summary="Leave the e-mail's topic with one click (RFC 8058); once more is the same",
+        parameters=("token",), refuses=(*_FORM, *_READ, *_ONE),
     ),
     Operation(
         method="get", path="/v1/lanes", scope="read", status=200, gives="LaneList", refuses=_READ,

@@ -73,6 +73,13 @@ def parameters() -> dict[str, Any]:
         "schema": {"type": "string"},
         "description": "The account's name, as Settings give it; whatever else is 404",
     }
+    made["token"] = {
+        "name": "token",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "As it stands in an e-mail's List-Unsubscribe; whatever else is 404",
+    }
     made["failure_status"] = made["status"] | {"schema": _enum(FailureStatus)}
     made["operation"] = {
         "name": "operation",

@@ -9,7 +9,9 @@ from typing import Any, Protocol, TypeVar
 from aiohttp import web
 from sqlalchemy import Engine
 
+from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.http.auth import KeyRing
+from notifier.http.body import Room
 from notifier.http.callers import Caller
 from notifier.http.compose import Asked
 from notifier.http.config import HttpConfig
@@ -46,12 +48,14 @@ class DoorParts:
     broker_up: Callable[[], bool] = field(default=_always)
     backlog_full: Callable[[], bool] = field(default=_never)
     captured: Callable[[], Sequence[dict[str, Any]]] | None = None
+    links: UnsubscribeLinks = field(default_factory=UnsubscribeLinks)
 
 
 CONFIG = web.AppKey("config", HttpConfig)
 PARTS = web.AppKey("parts", DoorParts)
 READS = web.AppKey("reads", Offload)
 PARSING = web.AppKey("parsing", Offload)
+ROOM = web.AppKey("room", Room)
 KEYS = web.AppKey("keys", KeyRing)
 
 #: What a request carries for the middlewares and the handlers.

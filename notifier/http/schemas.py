@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from notifier.domain.attachments import MAX_ATTACHMENTS, MAX_FILENAME
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.lifecycle import OnUncertain, Reason
 from notifier.domain.replays import DEFAULT_RATE, MAX_LIMIT, MAX_RATE, MIN_RATE, FailureStatus
@@ -58,6 +59,28 @@ class To(Strict):
     ] = None
 
 
+class AttachmentFields(Strict):
+    """A file that goes with an e-mail."""
+
+    filename: Annotated[
+        str,
+        Meta(
+            description="A bare name of at most 255 bytes; no program.",
+            extra_json_schema={"minLength": 1, "maxLength": MAX_FILENAME},
+        ),
+    ]
+    content_type: Annotated[
+        str,
+        Meta(
+            description="A bare media type, as in application/pdf; not multipart, message or a program's.",
+            extra_json_schema={"maxLength": 255},
+        ),
+    ]
+    data: Annotated[
+        str, Meta(description="The bytes in base64.", extra_json_schema={"contentEncoding": "base64"})
+    ]
+
+
 class ContentFields(Strict):
     """What the recipient reads. E-mail: subject and text, html or both. SMS: text. Push: title and text."""
 
@@ -65,6 +88,13 @@ class ContentFields(Strict):
     title: str | None = None
     text: str | None = None
     html: str | None = None
+    attachments: Annotated[
+        list[AttachmentFields] | None,
+        Meta(
+            description="Files; for channel email. 10 MB together.",
+            extra_json_schema={"maxItems": MAX_ATTACHMENTS},
+        ),
+    ] = None
 
 
 class EmailOptions(Strict):
@@ -238,7 +268,6 @@ class DiscardRequest(Strict):
 #: Fields of the interface that are not built yet, by the type they will belong to.
 NOT_SUPPORTED: dict[str, frozenset[str]] = {
     "SendRequest": frozenset({"template", "dedup"}),
-    "ContentFields": frozenset({"attachments"}),
     "To": frozenset({"chat"}),
 }
 #: Channels of the interface that are not built yet.

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +15,11 @@ from notifier.domain.notification import NewNotification
 from notifier.domain.recipients import EmailAddress
 from notifier.http import jsontext, views
 from notifier.http.answers import encoded, json_answer, raw_answer
-from notifier.http.body import read_json
+from notifier.http.body import read_large_json, too_large
 from notifier.http.checking import Errors, check_shape
 from notifier.http.compose import Asked, compose
 from notifier.http.headers import idempotency_key_of
-from notifier.http.parts import CALLER, CONFIG, PARTS, REQUEST_ID, WAITED, asked_by, enter
+from notifier.http.parts import CALLER, CONFIG, PARSING, PARTS, REQUEST_ID, ROOM, WAITED, asked_by, enter
 from notifier.http.queries import flag, read_query
 from notifier.http.replays import earlier_answer
 from notifier.http.schemas import SendRequest
@@ -38,19 +39,50 @@ class _Named(msgspec.Struct):
     id: str
 
 
+class _File(msgspec.Struct, gc=False):
+    data: msgspec.Raw = msgspec.Raw()
+
+
+class _Files(msgspec.Struct):
+    attachments: list[_File] | None = None
+
+
+class _Sizes(msgspec.Struct):
+    """Of a large body only what makes it large; the decoder passes over the rest."""
+
+    content: _Files | None = None
+
+
+_sizes = msgspec.json.Decoder(_Sizes)
+
+
+def _length(file: _File) -> int:
+    """Bytes that a file's text takes as it was sent; 0 for what is no text."""
+    written = memoryview(file.data)
+    return len(written) if bytes(written[:1]) == b'"' else 0
+
+
 async def create(request: web.Request) -> web.Response:
     """Keep one notification; `?dry_run=true` only checks it."""
     caller = await enter(request, "send")
     query = read_query(request, {"dry_run": flag, "strict": flag})
     key = idempotency_key_of(request)
-    body = await read_json(request, request.app[CONFIG])
-    asked = asked_by(request, caller)
+    async with AsyncExitStack() as stack:
+        body = await read_large_json(request, request.app[CONFIG], request.app[ROOM], stack)
+        return await _create(request, asked_by(request, caller), body, query, key)
+
+
+async def _create(
+    request: web.Request, asked: Asked, body: bytes, query: dict[str, Any], key: str | None
+) -> web.Response:
     digest = digest_of(body, query)
-    fields, errors = read_request(body)
     try:
-        notification = compose(fields, asked, errors)
+        if len(body) <= asked.config.body_limit:
+            notification = read_notification(body, asked)
+        else:
+            notification = await request.app[PARSING].run(read_large_notification, body, asked)
     except InvalidFields:
-        kept = await earlier_answer(request, caller, ROUTE, key, digest)
+        kept = await earlier_answer(request, asked.caller, ROUTE, key, digest)
         if kept is None:
             raise
         return answer_to(kept)
@@ -61,6 +93,31 @@ async def create(request: web.Request) -> web.Response:
         return encoded(views.accepted(stored[0], notification))
 
     return answer_to(await keep(request, ROUTE, [notification], (key, digest), respond))
+
+
+def read_notification(body: bytes, asked: Asked) -> NewNotification:
+    """The notification in `body`; raises `Problem` or `InvalidFields`."""
+    fields, errors = read_request(body)
+    return compose(fields, asked, errors)
+
+
+def read_large_notification(body: bytes, asked: Asked) -> NewNotification:
+    """The same for a body above the usual limit, which only attachments may bring about; raises `Problem` too.
+
+    Their data apart, it must keep that limit: so listing what is wrong stays as cheap as ever. Takes a while, so it
+    is run beside the event loop.
+    """
+    limit = asked.config.body_limit
+    try:
+        found = _sizes.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise too_large(limit, "a body that can't be read") from None
+    files = (found.content and found.content.attachments) or []
+    if not files:
+        raise too_large(limit)
+    if len(body) - sum(map(_length, files)) > limit:
+        raise too_large(limit, "the body without its attachments' data")
+    return read_notification(body, asked)
 
 
 def _flag_look_alikes(request: web.Request, notifications: Sequence[NewNotification]) -> None:

@@ -5,10 +5,11 @@ Only `notifier dev` hands one out (``GET /v1/dev/messages``): it holds content a
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from notifier.domain.attachments import decoded_size
 from notifier.domain.ids import notification_id
 from notifier.domain.lanes import Channel
 from notifier.domain.notification import Outgoing
@@ -23,6 +24,24 @@ class CapturedMessage:
     channel: Channel
     reference: str
     outgoing: Outgoing
+    #: Its files without their bytes: a thousand messages must not fill the memory.
+    files: tuple[dict[str, Any], ...] = ()
+
+    @classmethod
+    def of(
+        cls, at: datetime, provider: str, channel: Channel, reference: str, outgoing: Outgoing
+    ) -> "CapturedMessage":
+        """What is kept of `outgoing`."""
+        files = tuple(
+            {
+                "filename": one.filename,
+                "content_type": one.content_type,
+                "bytes": decoded_size(one.data),
+            }
+            for one in outgoing.content.attachments
+        )
+        without = replace(outgoing, content=replace(outgoing.content, attachments=()))
+        return cls(at, provider, channel, reference, without, files)
 
     def to_json(self) -> dict[str, Any]:
         """``{"at", "id", "channel", "provider", "reference", "attempt", "to", "content"}``."""
@@ -34,7 +53,10 @@ class CapturedMessage:
             "reference": self.reference,
             "attempt": self.outgoing.attempt,
             "to": self.outgoing.recipient.to_json(),
-            "content": self.outgoing.content.to_json(),
+            "content": {
+                **self.outgoing.content.texts,
+                **({"attachments": list(self.files)} if self.files else {}),
+            },
         }
 
 

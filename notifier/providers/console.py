@@ -57,7 +57,7 @@ class Console:
             return Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the output can't be written"))
         if self._capture is not None:
             self._capture.add(
-                CapturedMessage(datetime.now(UTC), self._name, self._channel, reference, outgoing)
+                CapturedMessage.of(datetime.now(UTC), self._name, self._channel, reference, outgoing)
             )
         return Accepted(reference)
 

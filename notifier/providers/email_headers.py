@@ -8,6 +8,7 @@ under SMTPUTF8 (RFC 6532).
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from notifier.domain.errors import RenderError
 from notifier.domain.options import ALLOWED_HEADERS
@@ -20,6 +21,8 @@ _MAX_PIECE = 900
 _FOLD = re.compile(rf"(.{{1,{_MAX_PIECE}}}) (?=\S)")
 #: Octets in one encoded word: 45 make 60 in base64, and RFC 2047 allows 75 in all.
 _WORD = 45
+#: Of a parameter's value in one line: with name and charset it makes 76.
+_PIECE = 55
 #: Longer text is written as encoded words, which fold.
 _PLAIN = 60
 
@@ -63,6 +66,25 @@ def mailbox(address: str, name: str | None) -> str:
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{quoted}" <{checked}>'
     return f"{_encoded_words(name)}\r\n <{checked}>"
+
+
+def disposition(filename: str) -> str:
+    """``Content-Disposition: attachment; filename="report.pdf"``, in pieces of percent-encoded UTF-8 where the name
+    is long or not ASCII (RFC 2231, 3 and 4).
+    """
+    checked = safe(filename)
+    if checked.isascii() and len(checked) <= _PLAIN and "=?" not in checked:
+        quoted = checked.replace("\\", "\\\\").replace('"', '\\"')
+        return f'Content-Disposition: attachment; filename="{quoted}"'
+    pieces = [""]
+    for character in checked:
+        encoded = quote(character, safe="")
+        if len(pieces[-1]) + len(encoded) > _PIECE:
+            pieces.append("")
+        pieces[-1] += encoded
+    named = [f" filename*{index}*={piece}" for index, piece in enumerate(pieces)]
+    named[0] = named[0].replace("=", "=utf-8''", 1)
+    return ";\r\n".join(["Content-Disposition: attachment", *named])
 
 
 def _folded(value: str) -> str:

@@ -1,4 +1,4 @@
-"""An e-mail as bytes, ready for DATA but for the dots: MIME with CRLF, built once for all uses.
+"""An e-mail as bytes, ready for DATA: MIME with CRLF, built once for all uses.
 
 Written by hand because the standard library's `EmailMessage` takes four times as long. Bodies are always
 quoted-printable or base64: so they are 7-bit, no line passes 76 characters, and not even a missing last line end is
@@ -8,24 +8,29 @@ lost. Line ends are made canonical (RFC 2046, 4.1.1): CR LF, a bare LF and a bar
 import binascii
 import re
 from base64 import encodebytes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
+from notifier.domain.attachments import Attachment
 from notifier.domain.errors import RenderError
 from notifier.domain.ids import notification_id
 from notifier.domain.notification import Content, Outgoing
 from notifier.domain.recipients import EmailAddress
-from notifier.providers.email_headers import custom_header, mailbox, unstructured
+from notifier.providers.email_headers import custom_header, disposition, mailbox, safe, unstructured
 from notifier.providers.senders import Sender, parse_sender
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _CHANNELS = frozenset({"email", "sms", "push", "chat"})
 #: RFC 2045, 6.7: no encoded line passes 76 characters.
-_QP_LINE = 76
+_QP_LINE = _BASE64_LINE = 76
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
+
+
+class NoSigner(Exception):
+    """There is no key to sign with; the text says why, with nothing secret in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,16 @@ class Email:
     needs_utf8: bool
 
 
-def build_email(outgoing: Outgoing, sender: Sender, now: datetime | None = None) -> Email:
+def build_email(
+    outgoing: Outgoing,
+    sender: Sender,
+    now: datetime | None = None,
+    sign: Callable[[bytes], bytes] | None = None,
+) -> Email:
     """The e-mail for `outgoing`; raises `RenderError` for what can't become one.
 
-    Its Message-ID is made of the notification's id, so that all attempts carry the same.
+    Its Message-ID is made of the notification's id, so that all attempts carry the same. `sign` makes of the whole
+    message the same one with a signature before it.
     """
     recipient = outgoing.recipient
     if not isinstance(recipient, EmailAddress):
@@ -55,19 +66,29 @@ def build_email(outgoing: Outgoing, sender: Sender, now: datetime | None = None)
         f"Message-ID: {message_id(outgoing, sender)}",
         "MIME-Version: 1.0",
         *options,
+        *_unsubscribe(outgoing.unsubscribe_url),
     ]
     try:
-        body_headers, body = _body(outgoing.content, f"=_{outgoing.id.hex}")
+        body_headers, body = _whole(outgoing.content, f"=_{outgoing.id.hex}")
         data = "\r\n".join([*lines, *body_headers, "", ""]).encode() + body
     except UnicodeEncodeError:
         raise RenderError("the content holds a lone surrogate") from None
-    data = _LEADING_DOT.sub(b"..", data if data.endswith(b"\r\n") else data + b"\r\n")
+    if not data.endswith(b"\r\n"):
+        data += b"\r\n"
+    data = _LEADING_DOT.sub(b"..", sign(data) if sign else data)
     return Email(sender.address, recipient.address, data, not recipient.address.isascii())
 
 
 def message_id(outgoing: Outgoing, sender: Sender) -> str:
     """``<ntf_…@domain of the sender>``."""
     return f"<{notification_id(outgoing.id)}@{sender.domain}>"
+
+
+def _unsubscribe(url: str | None) -> list[str]:
+    """Both headers of RFC 8058, 3.1."""
+    if url is None:
+        return []
+    return [f"List-Unsubscribe: <{safe(url)}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
 
 
 def _email_options(options: Mapping[str, Any]) -> list[str]:
@@ -88,20 +109,51 @@ def _email_options(options: Mapping[str, Any]) -> list[str]:
     return lines + [custom_header(name, value) for name, value in headers.items()]
 
 
-def _body(content: Content, boundary: str) -> tuple[list[str], bytes]:
-    """The body's headers and bytes. `boundary` begins with "=_", which neither encoding can produce."""
+def _whole(content: Content, boundary: str) -> tuple[list[str], bytes]:
+    """The headers and bytes of everything. `boundary` begins with "=_", which no encoding can produce."""
+    if not content.attachments:
+        return _body(content, boundary, alone=True)
+    outer = f"{boundary}.files"
+    headers, body = _body(content, boundary, alone=False)
+    pieces = [(headers, body), *map(_file, content.attachments)]
+    return [f'Content-Type: multipart/mixed; boundary="{outer}"'], _multipart(outer, pieces)
+
+
+def _multipart(boundary: str, pieces: list[tuple[list[str], bytes]]) -> bytes:
+    """Parts behind one another (RFC 2046, 5.1.1)."""
+    found = bytearray()
+    for headers, body in pieces:
+        found += "\r\n".join([f"--{boundary}", *headers, "", ""]).encode()
+        found += body
+        found += b"\r\n"
+    return bytes(found) + f"--{boundary}--\r\n".encode()
+
+
+def _file(attachment: Attachment) -> tuple[list[str], bytes]:
+    """One file's headers and base64 lines (RFC 2045, 6.8: at most 76 characters)."""
+    headers = [
+        f"Content-Type: {safe(attachment.content_type)}",
+        disposition(attachment.filename),
+        "Content-Transfer-Encoding: base64",
+    ]
+    data = attachment.data
+    lines = (data[start : start + _BASE64_LINE] for start in range(0, len(data), _BASE64_LINE))
+    try:
+        return headers, "\r\n".join(lines).encode("ascii")
+    except UnicodeEncodeError:
+        raise RenderError("an attachment is no base64") from None
+
+
+def _body(content: Content, boundary: str, *, alone: bool) -> tuple[list[str], bytes]:
+    """The headers and bytes of the texts. `alone`: the message, not a boundary, puts a line end behind them."""
     wanted = [(content.text, "plain"), (content.html, "html")]
     texts = [(text, subtype) for text, subtype in wanted if text is not None]
     if not texts:
         raise RenderError("an e-mail needs text or html")
     if len(texts) == 1:
-        return _part(*texts[0], alone=True)
-    pieces = []
-    for text, subtype in texts:
-        headers, body = _part(text, subtype, alone=False)
-        pieces.append("\r\n".join([f"--{boundary}", *headers, "", ""]).encode() + body + b"\r\n")
-    head = [f'Content-Type: multipart/alternative; boundary="{boundary}"']
-    return head, b"".join(pieces) + f"--{boundary}--\r\n".encode()
+        return _part(*texts[0], alone=alone)
+    pieces = [_part(text, subtype, alone=False) for text, subtype in texts]
+    return [f'Content-Type: multipart/alternative; boundary="{boundary}"'], _multipart(boundary, pieces)
 
 
 def _part(text: str, subtype: str, *, alone: bool) -> tuple[list[str], bytes]:

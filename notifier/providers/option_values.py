@@ -16,6 +16,10 @@ class NotAllowed(ValueError):
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._:-]{0,62}")
 _HELO = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-fIPv:.]{3,60}\]")
+_DNS_NAME = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
+)
+_MAX_DNS_NAME = 253  # RFC 1035, 2.3.4
 _SMS_SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,15}|(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}", re.ASCII)
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}", re.ASCII)
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII)
@@ -46,6 +50,18 @@ def file_path(text: str) -> str:
     if not text.startswith("/"):
         raise NotAllowed("must be the absolute path of a file of PEM certificates")
     return text
+
+
+def key_path(text: str) -> str:
+    if not text.startswith("/"):
+        raise NotAllowed("must be the absolute path of a file with an RSA private key in PEM")
+    return text
+
+
+def dns_name(text: str) -> str:
+    if _DNS_NAME.fullmatch(text) is None or len(text) > _MAX_DNS_NAME:
+        raise NotAllowed("must be labels of A-Z a-z 0-9 _ - joined by dots")
+    return text.lower()
 
 
 def yes_or_no(text: str) -> bool:

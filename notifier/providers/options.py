@@ -12,9 +12,11 @@ from notifier.providers.option_values import (
     account_name,
     between,
     count,
+    dns_name,
     email_sender,
     file_path,
     helo,
+    key_path,
     messaging_service,
     rate,
     sms_sender,
@@ -75,6 +77,9 @@ SMTP: Mapping[str, Option] = {
         between(1, 3_600, "seconds"), "seconds without a message after which a connection is left", "30"
     ),
     **LIMIT,
+    "dkim_selector": Option(dns_name, "sign with DKIM under this selector; needs `dkim_key_file`, see below"),
+    "dkim_key_file": Option(key_path, "PEM file of the RSA private key to sign with"),
+    "dkim_domain": Option(dns_name, "the domain that signs", "the sender's"),
 }
 TLS: Mapping[str, Option] = {
     "ca_file": Option(file_path, "PEM file of the authorities to trust instead", "the system's authorities"),

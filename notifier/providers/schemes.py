@@ -24,6 +24,13 @@ def _no_plain_password(url: ProviderUrl) -> str | None:
     return None
 
 
+def _whole_signature(url: ProviderUrl) -> str | None:
+    said = {name for name in ("dkim_selector", "dkim_key_file") if name in url.options}
+    if len(said) == 1 or ("dkim_domain" in url.options and not said):
+        return "to sign, both dkim_selector and dkim_key_file are needed; dkim_domain only beside them"
+    return None
+
+
 def plain_only_at_home(url: ProviderUrl) -> str | None:
     """Plain HTTP is for tests on this host; for every provider with the options of `options.HTTP`."""
     if url.options.get("dangerous_plain") and url.host not in _LOOPBACK:
@@ -53,7 +60,7 @@ def _smtp(
         password=Part.ALLOWED,
         timeout="smtp_timeout",
         sender=Channel.EMAIL,
-        checks=checks,
+        checks=(*checks, _whole_signature),
     )
 
 

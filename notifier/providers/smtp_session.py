@@ -33,6 +33,10 @@ class SmtpConfig:
     connect_timeout: float = 5.0
     verify: bool = True
     ca_file: str | None = None
+    #: All three or none; the domain is the sender's unless the URL says another.
+    dkim_selector: str = ""
+    dkim_domain: str = ""
+    dkim_key_file: str = ""
     #: A connection is left after so many messages or seconds, or when nothing was sent for `idle_seconds`:
     #: servers limit all three, and a fresh connection lets a load balancer choose again.
     connection_messages: int = 100

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from notifier.domain.attachments import Attachment
 from notifier.domain.errors import RenderError
 from notifier.domain.notification import Content
 from notifier.domain.recipients import Recipient, recipient_from_json
@@ -14,9 +15,14 @@ def render_content(stored: Mapping[str, Any] | None) -> Content:
     """The content of a row; raises `RenderError` for one that was forgotten or is not of this version."""
     if not stored:
         raise RenderError("the content is no longer kept")
-    if not _FIELDS.issuperset(stored) or not all(isinstance(value, str) for value in stored.values()):
+    texts = {name: value for name, value in stored.items() if name != "attachments"}
+    if not _FIELDS.issuperset(texts) or not all(isinstance(value, str) for value in texts.values()):
         raise RenderError("the stored content is not of this version")
-    return Content(**stored)
+    try:
+        files = tuple(Attachment(**one) for one in stored.get("attachments", ()))
+    except TypeError:
+        raise RenderError("the stored content is not of this version") from None
+    return Content(**texts, attachments=files)
 
 
 def render_recipient(stored: Mapping[str, Any]) -> Recipient:

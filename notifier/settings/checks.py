@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from notifier.domain.lanes import Channel
 from notifier.providers.urls import ProviderUrlError, missing_sender, parse_url
-from notifier.settings.fields import Settings, variable
+from notifier.settings.fields import Settings
+from notifier.settings.names import variable
 from notifier.settings.urls import is_smtp, weak_credentials
 
 
@@ -29,6 +30,7 @@ def clashes(settings: Settings) -> list[Clash]:
         *_limits(settings),
         *_lanes(settings),
         *_files(settings),
+        *_links(settings),
         *_providers(settings),
         *_production(settings),
     ]
@@ -106,6 +108,12 @@ def _files(settings: Settings) -> Iterator[Clash]:
     name = "broker_ca_file"
     if settings.broker_ca_file and not os.access(settings.broker_ca_file, os.R_OK):
         yield Clash((name,), "must name a file that can be read")
+
+
+def _links(settings: Settings) -> Iterator[Clash]:
+    if settings.public_url and not settings.unsubscribe_secret:
+        allowed = f"must be set where {variable('public_url')} is: 32 characters at least"
+        yield Clash(("unsubscribe_secret", "public_url"), allowed)
 
 
 def _limits(settings: Settings) -> Iterator[Clash]:

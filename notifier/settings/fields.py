@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
 
 from notifier.domain.lanes import Lane, Priority
+from notifier.settings.names import shown, variable
 from notifier.settings.rules import Answers, Retries, answer_rules, retry_rules
 from notifier.settings.urls import leads_away
 from notifier.settings.values import (
-    Rule,
     SettingsError,
     broker,
     database,
@@ -19,15 +19,16 @@ from notifier.settings.values import (
     matching,
     one_of,
     providers,
+    public_address,
     rates,
     seconds,
+    secrets,
     sender,
     setting,
     whole,
 )
 from notifier.telemetry.signals import CRASH_POINTS
 
-PREFIX = "NOTIFIER_"
 #: Commands that are several processes: a broker that lives in one of them can't serve.
 _NEED_SERVERS = frozenset({"serve", "work", "dramatiq"})
 _HOST = matching(r"[A-Za-z0-9.:_-]{1,253}", "a host name or IP address")
@@ -83,6 +84,12 @@ class Settings:
     body_deadline_seconds: float = setting(10.0, seconds(0.1, 300))
     #: Bytes a request's body may have; a longer one is answered 413 before it is read.
     body_limit_bytes: int = setting(262_144, whole(1024, 104_857_600))
+    #: Bytes the body of a request with attachments may have; beside their data it keeps NOTIFIER_BODY_LIMIT_BYTES.
+    #: Files may be 10 MB together, which base64 makes 13.4 MB.
+    attachments_body_limit_bytes: int = setting(15_728_640, whole(1024, 104_857_600))
+    #: Bodies above NOTIFIER_BODY_LIMIT_BYTES one HTTP process reads and keeps at once; the next ones wait. Bounds memory,
+    #: and the time that other requests wait for their commit: one of 13 MB takes up to a second.
+    large_bodies_limit: int = setting(2, whole(1, 1000))
     #: Bytes a batch's body may have.
     batch_body_limit_bytes: int = setting(5_242_880, whole(1024, 1_073_741_824))
     #: Seconds a stopping HTTP process still accepts after it has said "not ready", so that balancers notice first.
@@ -151,6 +158,13 @@ class Settings:
     rate_recovery_seconds: float = setting(300.0, seconds(1, 86_400))
     #: Sender of e-mails, unless the provider's URL says ?from=….
     email_from: str = setting("notifier@localhost", sender())
+    #: Where mail readers reach this service, https://notify.example.com: e-mails with a topic then carry a link by
+    #: which their readers leave it with one click (RFC 8058). Empty: none does.
+    public_url: str | None = setting(None, public_address())
+    #: What those links are sealed with, 32 characters at least, the same for all processes (openssl rand -hex 32).
+    #: Of several, separated by blanks, the first makes links and all are honoured, so that it can be changed.
+    #: Secret: NOTIFIER_UNSUBSCRIBE_SECRET_FILE names a file that holds it instead.
+    unsubscribe_secret: tuple[str, ...] = setting((), secrets(32))
     #: Sender of SMS, a number or a name, unless the provider's URL names one; empty: every URL must.
     sms_from: str | None = setting(
         None,
@@ -272,29 +286,13 @@ class Settings:
 
     def shown(self) -> dict[str, str]:
         """Every setting's variable and value, without secrets."""
-        return {variable(one.name): _shown(rule_of(one), getattr(self, one.name)) for one in each()}
+        return {variable(one.name): shown(one, getattr(self, one.name)) for one in each()}
 
     def __repr__(self) -> str:
-        values = (f"{one.name}={_shown(rule_of(one), getattr(self, one.name))!r}" for one in each())
+        values = (f"{one.name}={shown(one, getattr(self, one.name))!r}" for one in each())
         return f"Settings({', '.join(values)})"
 
 
 def each() -> Iterator[Field[object]]:
     """Every setting's field, in order."""
     yield from fields(Settings)
-
-
-def rule_of(one: Field[object]) -> Rule:
-    """How the field's value is read and shown."""
-    rule = one.metadata["rule"]
-    assert isinstance(rule, Rule)  # noqa: S101 - only `setting` makes these fields
-    return rule
-
-
-def variable(name: str) -> str:
-    """The environment variable of the setting called `name`."""
-    return PREFIX + name.upper()
-
-
-def _shown(rule: Rule, value: object) -> str:
-    return "" if value is None else rule.show(value)

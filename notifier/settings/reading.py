@@ -10,7 +10,8 @@ from typing import Any, cast
 from environs import Env, EnvValidationError, ValidationError
 
 from notifier.settings.checks import clashes
-from notifier.settings.fields import PREFIX, Settings, each, rule_of, variable
+from notifier.settings.fields import Settings, each
+from notifier.settings.names import PREFIX, rule_of, variable
 from notifier.settings.values import SHOWN, Rule, SettingsError
 
 #: Read by `notifier send`, not settings of the service.

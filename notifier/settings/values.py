@@ -187,6 +187,39 @@ def sender() -> Rule:
     return Rule(parse, "one e-mail address, or Name <address>")
 
 
+def public_address() -> Rule:
+    """Where others reach this service: https with a host, maybe a port and a path; none unless said."""
+    pattern = re.compile(
+        r"https://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?((/[a-z0-9._~-]{1,100}){0,5})/?",
+        re.ASCII | re.IGNORECASE,
+    )
+
+    def parse(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(text)
+        return text.removesuffix("/")
+
+    return Rule(parse, "https:// and a host, as in https://notify.example.com", optional=True)
+
+
+def secrets(least: int) -> Rule:
+    """Some secrets of at least so many characters each; none unless said."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        found = tuple(text.split())
+        if any(len(one) < least or not one.isascii() for one in found):
+            raise ValueError
+        return found
+
+    return Rule(
+        parse,
+        f"one or more words of at least {least} characters",
+        secret=True,
+        optional=True,
+        show=lambda found: "***" if found else "",
+    )
+
+
 def database() -> Rule:
     """The database's URL."""
     return Rule(

@@ -76,6 +76,7 @@ class Claimed:
     traceparent: str | None
     #: Why its recipient is suppressed, None while it is not.
     suppressed: str | None = None
+    topic: str | None = None
 
     @property
     def expired(self) -> bool:
@@ -100,7 +101,7 @@ _RETURNED = (
     _table.id, _table.channel, _table.priority, _table.tenant, _table.claim_id, _table.attempt,
     _table.claimed_at, _table.expires_at, _table.queued_at, _table.recipient, _table.content,
     _table.options, _table.provider, _table.units, _table.on_uncertain, _table.claims_unended,
-    _table.uncertain_count, _has_former, _table.request_id, _table.traceparent,
+    _table.uncertain_count, _has_former, _table.request_id, _table.traceparent, _table.topic,
     reason_of_row().label("suppressed"),
 )  # fmt: skip
 
@@ -184,6 +185,7 @@ def _claimed(row: Any) -> Claimed:
         request_id=row.request_id,
         traceparent=row.traceparent,
         suppressed=row.suppressed,
+        topic=row.topic,
     )
 
 

@@ -3,7 +3,7 @@
 Small, and by hand or rule; `alembic/versions` makes them too.
 """
 
-from sqlalchemy import Boolean, Column, Float, Integer, Table
+from sqlalchemy import Boolean, Column, Float, Integer, Table, text
 
 from notifier.storage.table_metadata import metadata
 from notifier.storage.types import Hash, Id, Name, UtcTime
@@ -25,8 +25,10 @@ suppressions = Table(
     Column("tenant", Name, primary_key=True),
     Column("channel", Name, primary_key=True),
     Column("recipient_hash", Hash, primary_key=True),
+    # '': every topic, and what has none
+    Column("topic", Name, primary_key=True, server_default=text("''")),
     Column("reason", Name, nullable=False),
-    # Who said so: "provider", by its answer to the notification.
+    # Who said so: "provider", by its answer to the notification; "recipient", by its link to unsubscribe.
     Column("source", Name, nullable=False),
     Column("notification_id", Id),
     Column("created_at", UtcTime, nullable=False),

@@ -17,8 +17,9 @@ from notifier.storage.tables import notifications
 #: A page that looked at this many rows ends early, so that a rare match never scans the table.
 EXAMINED = 10_000
 
+#: Not the content: nobody is shown it, and it may be 13 MB.
 _SHOWN = (
-    "id channel priority status reason mode recipient content options provider units on_uncertain "
+    "id channel priority status reason mode recipient options provider units on_uncertain "
     "reference tags metadata topic batch_id created_at send_at expires_at queued_at next_attempt_at "
     "finished_at attempt claimed_at last_attempt resent_from request_id traceparent"
 ).split()
@@ -28,7 +29,7 @@ _columns = [notifications.c[name] for name in _SHOWN]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationRow:
-    """A notification as it stands; times are aware UTC datetimes, `content` None once forgotten."""
+    """A notification as it stands; times are aware UTC datetimes."""
 
     id: UUID
     lane: Lane
@@ -36,7 +37,6 @@ class NotificationRow:
     reason: Reason | None
     mode: Mode
     recipient: dict[str, Any]
-    content: dict[str, Any] | None
     options: dict[str, Any] | None
     provider: str | None
     units: int

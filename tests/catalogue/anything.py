@@ -36,6 +36,13 @@ GOOD = [
     email(),
     email(content={"subject": "s", "html": "<p>x</p>"}, ttl=60, tags=["a"], metadata={"k": "v"}, topic="t"),
     email(options={"email": {"reply_to": "a@b.example", "headers": {"X-A": "b"}}}, on_uncertain="hold"),
+    email(
+        content={
+            "subject": "s",
+            "text": "t",
+            "attachments": [{"filename": "a.txt", "content_type": "text/plain", "data": "eA=="}],
+        }
+    ),
     sms(options={"sms": {"sender_id": "ACME"}}),
     push(content={"title": "t", "text": "x"}, options={"push": {"collapse_key": "k", "data": {"a": "b"}}}),
     push(to={"push_token": subscription(), "platform": "webpush"}),

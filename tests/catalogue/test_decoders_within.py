@@ -16,7 +16,8 @@ from notifier.providers.masking import masked as masked_answer
 from notifier.providers.senders import parse_sender
 from notifier.providers.smtp_codes import Stage, outcome_of, reply_of
 from notifier.settings import SettingsError, load_settings
-from notifier.settings.fields import PREFIX, Settings, variable
+from notifier.settings.fields import Settings
+from notifier.settings.names import PREFIX, variable
 from notifier.settings.urls import (
     broker_url,
     database_url,

@@ -63,9 +63,21 @@ def options(name, value, pointer, code, make=email):
     return Case(f"E09 {name}", post(make(options=value)), wrong={pointer: code})
 
 
-def attachments(name, value):
+def attachments(name, value, **wrong):
     sent = post(email(content={"subject": "s", "text": "t", "attachments": value}))
-    return Case(f"E10 {name}", sent, wrong={"/content/attachments": "not_supported"})
+    return Case(
+        f"E10 {name}",
+        sent,
+        wrong={f"/content/attachments{at}": code for at, code in wrong.pop("wrong").items()},
+    )
+
+
+def attached(name, code, at, **changes):
+    """One file of which one thing is wrong."""
+    file = {"filename": "a.txt", "content_type": "text/plain", "data": "eA=="} | changes
+    return attachments(
+        name, [{key: value for key, value in file.items() if value is not ...}], wrong={f"/0/{at}": code}
+    )
 
 
 CASES = [
@@ -100,13 +112,34 @@ CASES = [
     options("collapse_key of 65", {"push": {"collapse_key": "k" * 65}}, "/options/push/collapse_key", "invalid_collapse_key", push),
     options("a name that push services keep", {"push": {"data": {"google.x": "1"}}}, "/options/push/data/google.x", "reserved", push),
     options("push data nested", {"push": {"data": {"a": {"b": "c"}}}}, "/options/push/data/a", "invalid_type", push),
-    attachments("a path", [{"filename": "../../etc/passwd", "content_type": "text/plain", "data": "eA=="}]),
-    attachments("a URL", [{"filename": "a.txt", "url": "http://169.254.169.254/"}]),
-    attachments("bad base64", [{"filename": "a.txt", "content_type": "text/plain", "data": "!"}]),
-    attachments("50 files", [{"filename": f"{n}.txt", "content_type": "text/plain", "data": "eA=="} for n in range(50)]),
-    attachments("CRLF in a name", [{"filename": "a\r\nX: y", "content_type": "text/plain", "data": "eA=="}]),
-    attachments("an .exe", [{"filename": "a.exe", "content_type": "application/x-msdownload", "data": "eA=="}]),
-    attachments("an empty list", []),
+    attached("a path", "invalid_filename", "filename", filename="../../etc/passwd"),
+    attached("a path of Windows", "invalid_filename", "filename", filename="C:\\boot.ini"),
+    attached("dots in a name", "invalid_filename", "filename", filename="a..txt"),
+    attached("a dot behind a name", "invalid_filename", "filename", filename="a.exe."),
+    attached("a blank behind a name", "invalid_filename", "filename", filename="a.exe "),
+    attached("CRLF in a name", "control_characters", "filename", filename=f"a\r\nBcc: {CANARY}@y.z"),
+    attached("a name that turns its direction", "control_characters", "filename", filename="a\u202efdp.txt"),
+    attached("a name of nothing", "length", "filename", filename="\u200b"),
+    attached("a name of 256 bytes", "length", "filename", filename="ü" * 126 + ".txt"),
+    attached("no name", "required", "filename", filename=...),
+    *(attached(f"a program: {name}", "not_allowed", "filename", filename=name) for name in ("a.exe", "a.EXE", "a.pdf.js", ".bat", "a.jar", "a.xll")),
+    attached("a URL", "unknown_field", "url", url="http://169.254.169.254/"),
+    attachments("a URL in place of the bytes", ["http://169.254.169.254/"], wrong={"/0": "invalid_type"}),
+    attached("a path in place of the bytes", "unknown_field", "path", path="/etc/passwd"),
+    attached("no bytes", "required", "data", data=...),
+    attached("no byte", "blank", "data", data=""),
+    *(attached(f"bad base64 {data!r}", "invalid_base64", "data", data=data) for data in ("!", "eA=", "eA", "e A==", "eA==\n", "eA==eA==", "_-A=", "ü===", "data:text/plain;base64,eA==")),
+    attached("bytes as a list", "invalid_type", "data", data=[120]),
+    attached("no type", "required", "content_type", content_type=...),
+    *(attached(f"a type of {kind!r}"[:40], "invalid_content_type", "content_type", content_type=kind) for kind in ("", "text", "text/", "text/plain; charset=x", f"text/plain\r\nBcc: {CANARY}@y.z", "tëxt/plain")),
+    *(attached(f"a type of {kind}", "not_allowed", "content_type", content_type=kind) for kind in ("multipart/mixed", "message/rfc822", "application/x-msdownload")),
+    attachments("50 files", [{"filename": f"{n}.txt", "content_type": "text/plain", "data": "eA=="} for n in range(50)], wrong={"": "too_many"}),
+    attachments("21 files", [{"filename": f"{n}.txt", "content_type": "text/plain", "data": "eA=="} for n in range(21)], wrong={"": "too_many"}),
+    attachments("more than 10 MB together", [{"filename": f"{n}.txt", "content_type": "text/plain", "data": "AAAA" * 1_000_000} for n in range(3)] + [{"filename": "n", "content_type": "text/plain", "data": "AAAA" * 495_254}], wrong={"": "too_large"}),
+    attachments("no list", {"filename": "a.txt"}, wrong={"": "invalid_type"}),
+    Case("E10 everything wrong at once", post(email(content={"subject": "s", "attachments": [5, {"filename": "a/b", "data": "!"}]})), wrong={"/content/text": "required", "/content/attachments/0": "invalid_type", "/content/attachments/1/filename": "invalid_filename", "/content/attachments/1/content_type": "required", "/content/attachments/1/data": "invalid_base64"}),
+    Case("E10 with a text message", post(sms(content={"text": "t", "attachments": [{"filename": "a", "content_type": "a/b", "data": "eA=="}]})), wrong={"/content/attachments": "not_allowed"}),
+    Case("E10 with a push message", post(push(content={"text": "t", "attachments": [{"filename": "a", "content_type": "a/b", "data": "eA=="}]})), wrong={"/content/attachments": "not_allowed"}),
 ]  # fmt: skip
 assert len({case.name for case in CASES}) == len(CASES)
 

@@ -23,6 +23,7 @@ from notifier.domain.lifecycle import OnUncertain, Reason
 from notifier.domain.notification import Content
 from notifier.domain.outcomes import Accepted, Answer, Deferred, Refused, Uncertain
 from notifier.domain.retries import DEFAULT_POLICY
+from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.providers.base import Account
 from notifier.queueing.broker import Epoch, Grant, Proxy, Settlement
 from notifier.queueing.messages import QueueMessage, decode
@@ -360,6 +361,17 @@ def attempt(engine, provider, made, **given):
         back.deliver(proxy)
         assert back.drain(10)
     return acks, row(engine, made)
+
+
+def test_an_email_with_a_topic_is_given_the_link_to_leave_it(engine):
+    """The same in every attempt; what has no topic has nothing to leave."""
+    links = UnsubscribeLinks("https://notify.example.com", ["s" * 32])
+    provider = Recording(Deferred(Reason.THROTTLED, 0.0))
+    made, plain = keep_one(engine, topic="news"), keep_one(engine)
+    for one in (made, plain):
+        attempt(engine, provider, one, links=links)
+    attempt(engine, provider, keep_one(engine, topic="news"))
+    assert [one.unsubscribe_url for one in provider.given] == [links.link(made), None, None]
 
 
 @pytest.mark.parametrize(

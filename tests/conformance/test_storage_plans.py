@@ -12,7 +12,7 @@ from sqlalchemy import event, text
 from notifier.domain.ids import uuid7
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Status
-from notifier.storage import accepting, changes, notifications, outbox, recording, relaying
+from notifier.storage import accepting, changes, notifications, outbox, recording, relaying, suppressions
 from notifier.storage.engine import reading, writing
 from notifier.storage.notifications import Filter, search_hash
 from tests.conformance.storage_kit import (
@@ -54,6 +54,13 @@ def full(module_postgres_url, tmp_path_factory):
                     "insert into outbox (channel, priority, bells, created_at, due_at)"
                     " select 'email', 'high', '[]', now(), now() + n * interval '1 second'"
                     " from generate_series(1, 20000) n"
+                )
+            )
+            connection.execute(
+                text(
+                    "insert into suppressions (tenant, channel, recipient_hash, topic, reason, source, created_at)"
+                    " select 't' || n % 5, 'email', 'h' || n, case when n % 2 = 0 then '' else 'news' end,"
+                    " 'recipient_opted_out', 'recipient', now() from generate_series(1, 20000) n"
                 )
             )
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -99,6 +106,18 @@ def record(engine):
     claimed = claim(engine, wanted(engine))
     with writing(engine) as connection:
         recording.record(connection, [ending(one, Status.QUEUED, has_former=True) for one in claimed])
+
+
+def leave_topic(engine):
+    suppressions.leave_topic(engine, keep(engine, [new(topic="news")])[0].id)
+
+
+def fail(engine):
+    claimed = claim(engine, wanted(engine))
+    with writing(engine) as connection:
+        recording.record(
+            connection, [ending(one, Status.FAILED, reason="invalid_recipient") for one in claimed]
+        )
 
 
 def cancel(engine):
@@ -159,6 +178,8 @@ HOT = [
     claims,
     record,
     cancel,
+    leave_topic,
+    fail,
     *map(in_transaction, [expire_overdue, queue_due, next_due, take_due, ring_waiting, ring_these]),
     walk(),
     walk(status=Status.SENT),
@@ -175,7 +196,7 @@ def test_no_hot_statement_reads_the_whole_table(full, act):
         act(full)
     assert sent
     for statement, plan in plans(full, sent):
-        for table in ("notifications_default", "outbox"):
+        for table in ("notifications_default", "outbox", "suppressions"):
             assert f"Seq Scan on {table}" not in plan, f"{statement}\n{plan}"
 
 

@@ -1,5 +1,7 @@
 """A recipient that can't be reached is not tried again: the answer that said so suppresses, the claim looks."""
 
+from uuid import uuid4
+
 import pytest
 from sqlalchemy import select, update
 
@@ -7,6 +9,7 @@ from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.recipients import EmailAddress
 from notifier.storage import recording
+from notifier.storage import suppressions as rules
 from notifier.storage.engine import reading, writing
 from notifier.storage.tables import notifications, suppressions
 from notifier.storage.types import db_now_plus
@@ -91,3 +94,53 @@ def test_many_answers_for_one_recipient_in_one_group_suppress_once(engine):
         records = [ending(one, Status.FAILED, reason=str(Reason.INVALID_RECIPIENT)) for one in ids]
         assert recording.record(connection, sorted(records, key=lambda one: one.id)) == []
     assert len(rows(engine)) == 1
+
+
+def leave(engine, topic="news", **given):
+    """The reader of an e-mail of this topic leaves it; the e-mail."""
+    made = keep_one(engine, EMAIL_LOW, recipient=ADA, topic=topic, **given)
+    assert rules.leave_topic(engine, made)
+    return made
+
+
+def test_who_leaves_a_topic_is_sent_nothing_more_of_it(engine):
+    """What was accepted before too; other topics, what has none, and other readers go on."""
+    waiting = keep_one(engine, EMAIL_HIGH, recipient=ADA, topic="news")
+    made = leave(engine)
+    assert claim_one(engine, waiting).suppressed == Reason.RECIPIENT_OPTED_OUT
+    assert suppressed(engine, topic="news") == Reason.RECIPIENT_OPTED_OUT
+    assert suppressed(engine, EmailAddress("ADA@example.com"), topic="news") is not None
+    assert suppressed(engine, topic="billing") is None
+    assert suppressed(engine) is None
+    assert suppressed(engine, BOB, topic="news") is None
+    assert suppressed(engine, topic="news", tenant="other") is None
+    (row,) = rows(engine)
+    assert (row.tenant, row.channel, row.topic, row.source) == (TENANT, "email", "news", "recipient")
+    assert row.notification_id == made
+
+
+def test_leaving_twice_is_the_same_as_once(engine):
+    made = leave(engine)
+    before = rows(engine)
+    assert rules.leave_topic(engine, made)
+    leave(engine)
+    assert rows(engine) == before
+
+
+def test_who_left_topics_and_can_not_be_reached_is_suppressed_for_everything(engine):
+    """Several reasons at once are one answer, and the one for all topics goes first."""
+    for topic in ("news", "billing"):
+        leave(engine, topic)
+    assert suppressed(engine, topic="news") == Reason.RECIPIENT_OPTED_OUT
+    fail(engine, Reason.INVALID_RECIPIENT, topic="news")
+    for topic in ("news", "billing", "other", None):
+        assert suppressed(engine, topic=topic) == Reason.INVALID_RECIPIENT
+    assert {row.topic for row in rows(engine)} == {"", "news", "billing"}
+
+
+def test_only_an_email_with_a_topic_can_be_left(engine):
+    """A text message has its own word for it, and nothing is known by an id that is gone."""
+    sms = Lane(Channel.SMS, Priority.LOW)
+    for made in (keep_one(engine, sms, topic="news"), keep_one(engine, EMAIL_LOW), uuid4()):
+        assert not rules.leave_topic(engine, made)
+    assert rows(engine) == []

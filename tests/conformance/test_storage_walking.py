@@ -4,11 +4,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.recipients import EmailAddress
-from notifier.storage import dead_letters, notifications
+from notifier.storage import changes, dead_letters, notifications
 from notifier.storage.dead_letters import FailureFilter
 from notifier.storage.notifications import Filter, search_hash
 from tests.conformance.storage_kit import (
@@ -156,3 +157,23 @@ def test_every_state_and_reason_can_be_read(engine):
             found = notifications.get(engine, TENANT, made)
             assert found is not None
             assert (found.status, found.reason) == (status, reason)
+
+
+def test_no_list_nor_lookup_reads_what_was_written_to_the_recipient(engine):
+    """A page of 250 e-mails with files would be gigabytes."""
+    made = keep_one(engine)
+    sent = []
+
+    def note(connection, cursor, statement, parameters, context, executemany):
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert ids(walk(engine)) == [made]
+        assert notifications.get(engine, TENANT, made) is not None
+        assert changes.cancel(engine, TENANT, made).id == made
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    read = [statement for statement in sent if "notifications.recipient" in statement]
+    assert len(read) == 3
+    assert not [statement for statement in read if "notifications.content" in statement]

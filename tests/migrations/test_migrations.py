@@ -130,3 +130,31 @@ def _alembic(arguments, **environment):
         timeout=60,
         check=False,
     )
+
+
+def test_who_was_suppressed_before_topics_came_is_so_for_all_of_them(database_url):
+    """Up keeps every row for every topic; down keeps those and forgets what was for one topic."""
+    migrations.upgrade(database_url)
+    migrations.downgrade(database_url, "0007")
+    row = "insert into suppressions ({0}, reason, source, created_at) values ({1}, 'r', 's', {2})"
+    with engine_at(database_url) as engine:
+        moment = "0" if engine.dialect.name == "sqlite" else "now()"
+        with engine.begin() as connection:
+            old = row.format("tenant, channel, recipient_hash", "'t', 'email', 'h'", moment)
+            connection.execute(text(old))
+        migrations.upgrade(database_url)
+        with engine.begin() as connection:
+            new_one = row.format(
+                "tenant, channel, recipient_hash, topic", "'t', 'email', 'h', 'news'", moment
+            )
+            connection.execute(text(new_one))
+            # An older worker names no topic.
+            connection.execute(text(old.replace("'h'", "'i'")))
+            found = connection.execute(
+                text("select recipient_hash, topic from suppressions order by 1, 2")
+            ).all()
+        assert [tuple(one) for one in found] == [("h", ""), ("h", "news"), ("i", "")]
+        migrations.downgrade(database_url, "0007")
+        with engine.connect() as connection:
+            found = connection.execute(text("select recipient_hash from suppressions order by 1")).all()
+        assert [tuple(one) for one in found] == [("h",), ("i",)]

@@ -105,14 +105,14 @@ def speaks_smtp(replies: Mapping[str, str | None] | None = None) -> Behaviour:
                 reply = this.say_once.pop(verb, None) or book.get(verb, "250 ok")
                 if not _say(this, connection, reply, line):
                     return
-                if verb == "DATA" and (book["DATA"] or "").startswith("354"):
+                if verb == "DATA" and (reply or "").startswith("354"):
                     if "BODY" in book and lines.readline():
                         _say(this, connection, book["BODY"], line)
                         return
                     for text in lines:
                         if text == b".\r\n":
                             break
-                    if not _say(this, connection, book["DOT"], line):
+                    if not _say(this, connection, this.say_once.pop("DOT", None) or book["DOT"], line):
                         return
 
     return behave

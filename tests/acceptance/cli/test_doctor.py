@@ -190,3 +190,12 @@ def test_an_sms_account_is_read_but_given_nothing(migrated):
         assert "401" in checks(ended)["sms provider"]["detail"]
         assert SECRET not in ended.out
         assert {heard.method for heard in server.heard} == {"GET"}
+
+
+def test_a_key_that_can_not_sign_is_found(migrated):
+    """Before the first e-mail waits for it."""
+    with smtp_server() as server:
+        url = f"smtp://127.0.0.1:{server.port}?dkim_selector=s1&dkim_key_file={migrated.folder}/none.pem"
+        migrated.env["NOTIFIER_EMAIL_PROVIDERS"] = url
+        found = checks(migrated.run("doctor", "--json", code=1))["email provider"]
+    assert "dkim_key_file: the file can't be read" in found["detail"]

@@ -27,12 +27,12 @@ NUMBER = 600
 class Dev:
     """A `notifier dev` in a folder; what it prints is read as it comes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "notifier", "dev", "--port", "0"],
             cwd=folder,
-            env=clean | SHORT_TIMES,
+            env=clean | SHORT_TIMES | settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

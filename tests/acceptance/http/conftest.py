@@ -16,6 +16,7 @@ from sqlalchemy import update
 from notifier.domain.keys import new_key
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Mode
+from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.http.app import build_app
 from notifier.http.config import HttpConfig
 from notifier.http.parts import DoorParts
@@ -65,6 +66,7 @@ class Door:
         self.intake = Intake(GroupWriter(self.engine), self.admission, self.rung.extend, wait=wait)
         self.broker_up = True
         self.captured = None
+        self.links = UnsubscribeLinks()
         self.stop = asyncio.Event()
         self.key = self.new_key()
 
@@ -91,6 +93,7 @@ class Door:
             broker_up=lambda: self.broker_up,
             backlog_full=lambda: self.admission.full,
             captured=self.captured,
+            links=self.links,
         )
         self.app = build_app(parts, self.config)
         sock = listen("127.0.0.1", 0)
@@ -186,11 +189,18 @@ def wait():
 
 
 @pytest.fixture
-async def door(empty_database, tmp_path, config, wait):
+def links():
+    """The links to unsubscribe: none, unless a test module overrides this."""
+    return UnsubscribeLinks()
+
+
+@pytest.fixture
+async def door(empty_database, tmp_path, config, wait, links):
     """A door that serves until the test ends."""
     path = tmp_path / "notifier.db"
     shutil.copy(empty_database, path)
     made = Door(f"sqlite:///{path}", config, wait=wait)
+    made.links = links
     await made.start()
     yield made
     await made.close()

@@ -51,9 +51,13 @@ async def test_headers_begun_after_an_answer_have_the_same_deadline(door):
     writer.close()
 
 
-async def test_a_length_above_the_limit_is_413_before_any_body(door):
-    """The answer comes at once from Content-Length; not a byte of the body is waited for."""
-    sent = authorized(door, b"Content-Length: 300000\r\n\r\n")
+@pytest.mark.parametrize(
+    ("path", "length"), [(b"", b"16000000"), (b"/batch", b"6000000"), (b"/search", b"300000")]
+)
+async def test_a_length_above_the_limit_is_413_before_any_body(door, path, length):
+    """The answer comes at once from Content-Length, by the route's limit; not a byte of the body is waited for."""
+    sent = authorized(door, b"Content-Length: " + length + b"\r\n\r\n")
+    sent = sent.replace(b"/v1/notifications ", b"/v1/notifications" + path + b" ")
     async with asyncio.timeout(3):
         reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
         writer.write(sent)

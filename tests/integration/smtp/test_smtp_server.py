@@ -1,19 +1,25 @@
 """SMTP against a real server: bytes, TLS, AUTH, kept connections, refusals."""
 
 import email
+import email.message
+import email.policy
 import os
+import random
 import ssl
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import trustme
 
+from notifier.domain.attachments import Attachment
 from notifier.domain.lanes import Channel
 from notifier.domain.notification import Content, Outgoing
 from notifier.domain.outcomes import Accepted, Deferred, Outcome, Refused, Uncertain
@@ -41,7 +47,7 @@ def provider_of(url: str) -> Iterator[Provider]:
         provider.close()
 
 
-def send(provider: Provider, *, to: str = "ada@example.com", seconds: float = 10, **content: str) -> Outcome:
+def send(provider: Provider, *, to: str = "ada@example.com", seconds: float = 10, **content: Any) -> Outcome:
     said = Content(**({"subject": "Hi", "text": "there"} | content))
     return provider.send(
         Outgoing(id=uuid4(), recipient=EmailAddress(to, "Ada"), content=said), Deadline(seconds)
@@ -50,7 +56,7 @@ def send(provider: Provider, *, to: str = "ada@example.com", seconds: float = 10
 
 @pytest.fixture
 def server() -> Iterator[SmtpServer]:
-    with smtp_server() as running:
+    with smtp_server(data_size_limit=30_000_000) as running:
         yield running
 
 
@@ -88,6 +94,23 @@ def test_a_message_arrives_byte_equal(server: SmtpServer, plain: Provider):
     text, html = email.message_from_bytes(mail.data).get_payload()
     assert text.get_payload(decode=True) == AWKWARD.encode()
     assert html.get_payload(decode=True) == f"<p>{AWKWARD}</p>".encode()
+
+
+def test_files_arrive_byte_equal(server: SmtpServer, plain: Provider):
+    """Ten megabytes of any bytes, and one whose name is not ASCII."""
+    data = random.Random(1).randbytes(10_000_000)
+    files = tuple(
+        Attachment(filename=name, content_type="application/pdf", data=b64encode(one).decode())
+        for name, one in (("größe.pdf", data), ("dots.pdf", b".\r\n..\r\n"))
+    )
+    outcome = send(plain, html="<p>there</p>", attachments=files)
+    assert isinstance(outcome, Accepted), outcome
+    (mail,) = server.mailbox.wait_for(1)
+    received = email.message_from_bytes(mail.data, policy=email.policy.default)
+    assert isinstance(received, email.message.EmailMessage)
+    parts = list(received.iter_attachments())
+    assert [part.get_filename() for part in parts] == ["größe.pdf", "dots.pdf"]
+    assert [part.get_payload(decode=True) for part in parts] == [data, b".\r\n..\r\n"]
 
 
 @pytest.mark.parametrize("text", [".", "..", ".\r\n", "a\r\n.\r\nb", "x" * 76, "é", "", "\r\n" * 3])

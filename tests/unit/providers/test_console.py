@@ -4,6 +4,7 @@ import io
 import threading
 from uuid import UUID
 
+from notifier.domain.attachments import Attachment
 from notifier.domain.lanes import Channel
 from notifier.domain.notification import Content, Outgoing
 from notifier.domain.outcomes import Accepted, Deferred
@@ -58,6 +59,18 @@ def test_messages_are_kept_newest_first_up_to_the_limit():
     assert kept[0]["to"] == {"email": "ada@example.com"}
     assert kept[0]["content"] == {"subject": "Hi", "text": "there"}
     assert (kept[0]["id"], kept[0]["provider"], kept[0]["channel"]) == (f"ntf_{ID}", "dev", "email")
+
+
+def test_files_are_kept_without_their_bytes():
+    """A thousand messages of 10 MB would fill the memory."""
+    captured = Captured()
+    attached = Attachment(filename="a.txt", content_type="text/plain", data="eHl6")
+    provider = Console(Channel.EMAIL, stream=io.StringIO(), capture=captured)
+    assert isinstance(provider.send(outgoing(text="x", attachments=(attached,)), Deadline(5)), Accepted)
+    (kept,) = captured.messages()
+    files = [{"filename": "a.txt", "content_type": "text/plain", "bytes": 3}]
+    assert kept.to_json()["content"] == {"text": "x", "attachments": files}
+    assert kept.outgoing.content.attachments == ()
 
 
 def test_a_closed_or_narrow_stream_never_raises():

@@ -1,5 +1,6 @@
 """E-mails arrive as they were written, and nothing in them can become another header."""
 
+import base64
 import email
 import email.policy
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from notifier.domain.attachments import Attachment, check_attachments
 from notifier.domain.errors import RenderError
 from notifier.domain.lanes import Channel
 from notifier.domain.notification import Content, Outgoing
@@ -238,3 +240,61 @@ def test_only_a_non_ascii_address_needs_smtputf8():
     mail = build_email(outgoing, SENDER, NOW)
     assert mail.needs_utf8
     assert "To: jørn@example.com\r\n".encode() in mail.data
+
+
+def test_a_link_to_unsubscribe_stands_in_both_headers():
+    """RFC 8058, 3.1; an e-mail without a link has neither."""
+    url = "https://notify.example.com/v1/unsubscribe/token"
+    outgoing = Outgoing(
+        id=ID, recipient=EmailAddress("a@b.example"), content=Content(text="x"), unsubscribe_url=url
+    )
+    message = read(build_email(outgoing, SENDER, NOW).data)
+    assert message["List-Unsubscribe"] == f"<{url}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert not {"List-Unsubscribe", "List-Unsubscribe-Post"} & set(read(built(text="x")).keys())
+
+
+def file(name: str, data: bytes, kind: str = "application/octet-stream") -> Attachment:
+    return Attachment(filename=name, content_type=kind, data=base64.b64encode(data).decode())
+
+
+@given(texts.filter(bool), lines, st.binary(min_size=1, max_size=400))
+@example("t", "x" * 251 + ".txt", b"\r\n.\r\n")
+@example("t", "=?utf-8?q?a?=.txt", b"--=_01890a5dac96774bbcceb302099a8057--")
+@example("t", "q\"u'o;te*=%41.txt", bytes(range(256)))
+@example("t", "ü" * 120, b"\0")
+def test_files_arrive_byte_equal_under_their_names(text, name, data):
+    """Behind the text, or behind text and HTML; a name that the door takes is read back as it was (RFC 2231)."""
+    given_file = file(name, data)
+    if check_attachments([given_file]):
+        return
+    for content in ({"text": text}, {"html": text}, {"text": text, "html": text}):
+        made = built(subject="s", attachments=(given_file, file("b.pdf", b"2", "application/pdf")), **content)
+        check_lines(made)
+        message = read(made)
+        assert message.get_content_type() == "multipart/mixed"
+        body, first, second = message.iter_parts()
+        texts_read = list(body.iter_parts()) if body.is_multipart() else [body]
+        assert [one.get_payload(decode=True) for one in texts_read] == [canonical(text)] * len(content)
+        assert [one.get_filename() for one in (first, second)] == [name, "b.pdf"]
+        assert [one.get_content_type() for one in (first, second)] == [
+            "application/octet-stream",
+            "application/pdf",
+        ]
+        assert [one.get_payload(decode=True) for one in (first, second)] == [data, b"2"]
+        assert [one.get_content_disposition() for one in (first, second)] == ["attachment"] * 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"filename": "a\r\nBcc: x@y.z"},
+        {"content_type": "text/plain\r\nBcc: x@y.z"},
+        {"data": "é"},
+    ],
+)
+def test_a_stored_file_that_can_not_be_sent_is_refused(wrong):
+    """Checked once more right before it is sent, whoever has checked it before."""
+    fields = {"filename": "a.txt", "content_type": "text/plain", "data": "eA=="} | wrong
+    with pytest.raises(RenderError):
+        built(subject="s", text="t", attachments=(Attachment(**fields),))

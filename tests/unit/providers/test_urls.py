@@ -39,6 +39,18 @@ def test_a_full_url_is_understood():
     assert found.sender == Sender("news@acme.example", "Acme News")
     assert (found.helo, found.connection_messages, found.idle_seconds) == ("out.acme.example", 7, 2.5)
     assert (found.verify, found.ca_file) == (True, "/etc/ca.pem")
+    assert found.dkim_key_file == ""
+
+
+def test_who_signs_is_understood():
+    """The domain is the sender's unless another is named."""
+    found = config("smtp://h?from=a@News.acme.example&dkim_selector=s1&dkim_key_file=/etc/dkim.pem")
+    signs = (found.dkim_selector, found.dkim_domain, found.dkim_key_file)
+    assert signs == ("s1", "news.acme.example", "/etc/dkim.pem")
+    found = config(
+        "smtp://h?dkim_selector=s1&dkim_domain=Acme.Example&dkim_key_file=/k&from=a@news.acme.example"
+    )
+    assert found.dkim_domain == "acme.example"
 
 
 @pytest.mark.parametrize(("scheme", "port"), [("smtp", 25), ("smtp+starttls", 587), ("smtps", 465)])
@@ -105,6 +117,15 @@ REFUSED = [
     ("smtp://mail.example.com?name=UPPER", "name must be"),
     ("smtp://mail.example.com?connection_messages=0", "whole number"),
     ("smtps://mail.example.com?ca_file=ca.pem", "absolute path"),
+    ("smtp://mail.example.com?dkim_selector=s1&dkim_key_file=key.pem", "absolute path of a file with an RSA"),
+    ("smtp://mail.example.com?dkim_selector=s1", "both dkim_selector and dkim_key_file are needed"),
+    ("smtp://mail.example.com?dkim_key_file=/HUNTER22", "both dkim_selector and dkim_key_file are needed"),
+    ("smtp://mail.example.com?dkim_domain=acme.example", "dkim_domain only beside them"),
+    ("smtp://mail.example.com?dkim_selector=a;d=evil&dkim_key_file=/k", "dkim_selector must be labels"),
+    (
+        "smtp://mail.example.com?dkim_selector=s1&dkim_key_file=/k&dkim_domain=-a.example",
+        "dkim_domain must be",
+    ),
 ]
 
 

@@ -144,3 +144,16 @@ def test_a_file_of_authorities_must_be_there(tmp_path):
     assert "can be read" in problems(broker_ca_file=str(tmp_path / "none.pem"))["NOTIFIER_BROKER_CA_FILE"]
     (tmp_path / "ca.pem").touch()
     assert problems(broker_ca_file=str(tmp_path / "ca.pem")) == {}
+
+
+def test_links_to_unsubscribe_need_a_secret():
+    """A link that anybody could make would be none; a secret without an address honours old links."""
+    assert "32 characters" in problems(public_url="https://h")["NOTIFIER_UNSUBSCRIBE_SECRET"]
+    assert problems(public_url="https://h", unsubscribe_secret="s" * 32) == {}
+    assert problems(unsubscribe_secret="s" * 32) == {}
+    assert (
+        load_settings(
+            {}, overrides={"public_url": "https://H.example:8443/mail/", "unsubscribe_secret": "s" * 32}
+        ).public_url
+        == "https://H.example:8443/mail"
+    )

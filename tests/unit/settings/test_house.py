@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from notifier.settings import Settings, load_settings
-from notifier.settings.fields import each, variable
+from notifier.settings.fields import each
+from notifier.settings.names import variable
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = (ROOT / ".env.example").read_text()

@@ -6,7 +6,8 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from notifier.settings import Settings, SettingsError, load_settings, open_to_others
-from notifier.settings.fields import each, rule_of, variable
+from notifier.settings.fields import each
+from notifier.settings.names import rule_of, variable
 
 SECRET_VARIABLES = [variable(one.name) for one in each() if rule_of(one).secret]
 POSTGRESQL = "postgresql+psycopg2://app:Zr8x@db.internal/notifier"
@@ -81,6 +82,20 @@ def test_every_wrong_setting_is_reported_at_once_in_order():
         *(("HTTP_HOST", value) for value in ("a b", "http://x", "a/b")),
         *(("QUEUE_PREFIX", value) for value in ("Notifier", "a..b", "a.", "1a", "a b", "a" * 65)),
         *(("EMAIL_FROM", value) for value in ("a@b, c@d", "a", "a@", "@b", "a@b\r\nBcc: c@d", "<a@b> x")),
+        *(
+            ("PUBLIC_URL", value)
+            for value in (
+                "http://n.example.com",
+                "n.example.com",
+                "https://",
+                "https://a b",
+                "https://u:p@h",
+                "https://h?x",
+                "https://h/#x",
+                "https://h//x",
+            )
+        ),
+        *(("UNSUBSCRIBE_SECRET", value) for value in ("x" * 31, "x" * 32 + " y", "é" * 32)),
         *(("SMS_FROM", value) for value in ("a" * 17, "+44;1", "ACME\x07")),
         *(("CRASH_AT", value) for value in ("somewhere", "after_commi")),
         *(("LOG_LEVEL", value) for value in ("loud", "0")),
@@ -152,9 +167,11 @@ def test_overrides_go_before_the_environment_and_are_checked_like_it():
 
 @pytest.mark.parametrize("name", SECRET_VARIABLES)
 def test_a_secret_can_stand_in_a_file(name, tmp_path):
-    value = {"NOTIFIER_DATABASE_URL": POSTGRESQL, "NOTIFIER_BROKER_URL": "amqp://app:Zr8x@mq"}.get(
-        name, "console://?name=mine"
-    )
+    value = {
+        "NOTIFIER_DATABASE_URL": POSTGRESQL,
+        "NOTIFIER_BROKER_URL": "amqp://app:Zr8x@mq",
+        "NOTIFIER_UNSUBSCRIBE_SECRET": "s" * 32,
+    }.get(name, "console://?name=mine")
     file = tmp_path / "secret"
     file.write_text(value + "\n")
     assert load_settings({f"{name}_FILE": str(file)}).shown() == load_settings({name: value}).shown()

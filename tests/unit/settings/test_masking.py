@@ -16,12 +16,14 @@ def test_repr_and_shown_hold_no_secret():
             "NOTIFIER_EMAIL_PROVIDERS": f"smtps://me:{CANARY}@h:587?timeout=20 smtp://127.0.0.1",
             "NOTIFIER_SMS_PROVIDERS": "console://?name=texts",
             "NOTIFIER_PUSH_PROVIDERS": "console://",
+            "NOTIFIER_UNSUBSCRIBE_SECRET": f"{CANARY * 5} {CANARY * 6}",
         }
     )
     assert CANARY not in repr(settings)
     assert CANARY not in str(settings)
     assert CANARY not in str(settings.shown())
     assert settings.shown()["NOTIFIER_BROKER_URL"] == "amqp://app:***@a;amqps://app:***@b"
+    assert settings.shown()["NOTIFIER_UNSUBSCRIBE_SECRET"] == "***"
     assert settings.shown()["NOTIFIER_EMAIL_PROVIDERS"].startswith("smtps://me:***@h:587?timeout=20 ")
 
 
