@@ -1,7 +1,7 @@
 """DKIM signatures (RFC 6376): rsa-sha256, relaxed for headers and body, by dkimpy.
 
 The private key is read from its file, checked, and kept in memory; no error repeats any of it. dkimpy counts in
-Python: with a key of 2048 bits one signature takes about 5 ms of a thread, and a body of 10 MB half a second.
+Python: with a key of 2048 bits one signature takes about 10 ms of a thread, and a body of 10 MB 0.7 s.
 """
 
 from collections.abc import Iterator

@@ -163,6 +163,16 @@ def test_a_kept_connection_is_under_each_messages_own_deadline():
         assert len(server.connections) == 3
 
 
+def test_a_kept_connection_outlives_the_deadline_it_was_made_under():
+    """The next message has a time of its own on it, however little the first had left."""
+    with smtp_server() as server, smtp(f"smtp://127.0.0.1:{server.port}") as provider:
+        first = Deadline(0.5)
+        assert isinstance(send(provider, seconds=0.5), Accepted)
+        wait_until(lambda: first.passed, 5, "the first deadline")
+        assert isinstance(send(provider, seconds=5), Accepted)
+        assert len({mail.peer_port for mail in server.mailbox.wait_for(2)}) == 1
+
+
 def test_addresses_of_both_kinds_share_a_connection():
     """SMTPUTF8 (RFC 6531) is said for the one that needs it, and arrives as it was written."""
     with smtp_server() as server, smtp(f"smtp://127.0.0.1:{server.port}") as provider:
