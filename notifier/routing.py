@@ -1,4 +1,4 @@
-"""Which provider account sends next: the gate's grant, unless the request named one."""
+"""Which provider account may send next: the gate's grant."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -129,12 +129,3 @@ class Router:
                 self._breakers.unused(lane.channel, name)
             return found
         return Grant(name, found, probe=leave is Leave.PROBE)
-
-    def choose(self, channel: Channel, wanted: str | None, granted: str | None) -> str | None:
-        """The account for one attempt; None if the one that was asked for is no longer configured."""
-        names = self.names(channel)
-        if wanted is not None:
-            return wanted if wanted in names else None
-        if granted in names:
-            return granted
-        return names[0] if names else None

@@ -14,6 +14,7 @@ import structlog
 
 from notifier.delivery import endings
 from notifier.delivery.calling import Calls
+from notifier.delivery.choosing import account_for
 from notifier.delivery.claims import ClaimDesk, new_claim_id
 from notifier.delivery.recorder import Owed, Recorder
 from notifier.domain.errors import RenderError
@@ -47,7 +48,10 @@ class DeliveryConfig:
 
 
 class Deliverer:
-    """The back half's executor. `put_back(proxy, seconds)` returns a message to this process's lane queue."""
+    """The back half's executor. `put_back(proxy, seconds)` returns a message to this process's lane queue.
+
+    `accounts` are real; what a test key sent goes to its channel's one of `simulators`.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Deliverer:
         config: DeliveryConfig,
         *,
         put_back: Callable[[Proxy, float], None],
+        simulators: Mapping[Channel, Account] | None = None,
         calls: Calls | None = None,
         links: UnsubscribeLinks | None = None,
         dice: Callable[[], float] = random.random,
@@ -67,8 +72,8 @@ class Deliverer:
     ) -> None:
         self._desk = desk
         self._recorder = recorder
-        self._router = router
         self._accounts = accounts
+        self._simulators = simulators or {}
         self._policy = policy
         self._config = config
         self._put_back = put_back
@@ -140,9 +145,7 @@ class Deliverer:
             return endings.expired(claimed)
         if claimed.suppressed is not None:
             return endings.suppressed(claimed)
-        granted = proxy.grant.provider if proxy.grant else None
-        name = self._router.choose(claimed.lane.channel, claimed.provider, granted)
-        account = self._accounts[claimed.lane.channel].get(name) if name else None
+        account = self._account(claimed, proxy)
         began = self._clock()
         if account is None:
             answer = Answer(text="the provider that was asked for is not configured")
@@ -155,6 +158,16 @@ class Deliverer:
             return self._given_back(claimed, asked_at, outcome.seconds)
         shown = account.name if account is not None else claimed.provider or ""
         return self._ended(claimed, shown, outcome, asked_at, began)
+
+    def _account(self, claimed: Claimed, proxy: Proxy) -> Account | None:
+        channel = claimed.lane.channel
+        return account_for(
+            claimed.mode,
+            self._accounts[channel],
+            self._simulators.get(channel),
+            wanted=claimed.provider,
+            granted=proxy.grant.provider if proxy.grant else None,
+        )
 
     def _call(self, claimed: Claimed, proxy: Proxy, account: Account, asked_at: float) -> Outcome | NotBefore:
         try:

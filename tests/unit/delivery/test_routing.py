@@ -100,12 +100,3 @@ def test_who_comes_back_is_owed_one_round_at_the_most(chosen):
     late = Counter(names[-20:])
     assert late["a"] == pytest.approx(10, abs=2)
     assert late["b"] == pytest.approx(5, abs=2)
-
-
-def test_the_named_one_is_chosen_and_none_that_is_not_there():
-    made = router()
-    assert made.choose(Channel.EMAIL, "second", "first") == "second"
-    assert made.choose(Channel.EMAIL, "gone", "first") is None
-    assert made.choose(Channel.EMAIL, None, "second") == "second"
-    assert made.choose(Channel.EMAIL, None, None) == "first"
-    assert made.choose(Channel.SMS, None, None) is None
