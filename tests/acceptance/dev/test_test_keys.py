@@ -7,6 +7,7 @@ from notifier.domain.simulator import Ending
 from tests.acceptance.dev.test_dev import Dev
 from tests.acceptance.simulated import EXPECTED, Client, to_of, told
 from tests.nodes.smtp import smtp_server
+from tests.nodes.waiting import wait_until
 
 ADA = {"email": "ada@example.com"}
 
@@ -18,9 +19,15 @@ def server():
 
 
 @pytest.fixture
-def dev(tmp_path, server):
+def limit():
+    """The options of the real server's URL: no limit, unless a test says otherwise."""
+    return ""
+
+
+@pytest.fixture
+def dev(tmp_path, server, limit):
     """`notifier dev` with a real server for e-mail."""
-    running = Dev(tmp_path, NOTIFIER_EMAIL_PROVIDERS=f"smtp://127.0.0.1:{server.port}")
+    running = Dev(tmp_path, NOTIFIER_EMAIL_PROVIDERS=f"smtp://127.0.0.1:{server.port}{limit}")
     yield running
     running.end(15)
 
@@ -57,3 +64,17 @@ def test_a_bounce_bounces_each_time_and_suppresses_nobody(dev, server):
     assert live.ended(live.send(Channel.EMAIL, ADA))["status"] == "sent"
     assert len(server.mailbox.mails) == 1
     assert live.status_of(Channel.EMAIL, to_of(Channel.EMAIL, Ending.DELIVERED)) == 422
+
+
+@pytest.mark.parametrize("limit", ["?rate=20/m&burst=1"])
+def test_test_messages_use_up_none_of_a_real_accounts_permits(dev, server):
+    """Forty at 20 a minute would take two minutes: each gives back the permit that it was started with."""
+    test, _ = clients(dev)
+    made = [test.send(Channel.EMAIL, ADA) for _ in range(40)]
+    wait_until(
+        lambda: {one["status"] for one in test.ask("/v1/notifications?limit=100")["data"]} == {"sent"},
+        60,
+        "their end",
+    )
+    assert len(test.ask("/v1/notifications?limit=100")["data"]) == len(made)
+    assert server.mailbox.mails == []
