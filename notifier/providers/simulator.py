@@ -50,30 +50,34 @@ class Answered:
     seconds: float = 0.0
 
 
+def _answer(ending: Ending | None, text: str) -> Answer:
+    """No real provider's code: an operator's NOTIFIER_ANSWER_RULES for those must not change what is forced."""
+    return Answer(f"simulated {ending or Ending.DELIVERED}", text)
+
+
 _ALWAYS = {
     Ending.BOUNCE: Answered(
-        Refused(Reason.INVALID_RECIPIENT, Answer("550 5.1.1", "simulated: no such recipient"))
+        Refused(Reason.INVALID_RECIPIENT, _answer(Ending.BOUNCE, "no such recipient, as 550 5.1.1"))
     ),
-    Ending.TIMEOUT: Answered(Uncertain(answer=Answer(text="simulated: no answer came"))),
+    Ending.TIMEOUT: Answered(Uncertain(answer=Answer(text="no answer came"))),
 }
 
 
 def answer_to(ending: Ending | None, attempt: int, reference: str, limit: float) -> Answered:
     """What the simulator answers to the attempt of this number (1 is the first) within `limit` seconds."""
-    accepted = Accepted(reference, Answer("250", "simulated: accepted"))
+    accepted = Accepted(reference, _answer(ending, "accepted"))
     match ending:
         case Ending.BOUNCE | Ending.TIMEOUT:
             return _ALWAYS[ending]
         case Ending.SOFT_BOUNCE if attempt <= SOFT_BOUNCES:
-            answer = Answer("452 4.2.2", "simulated: the mailbox is full")
+            answer = _answer(ending, "the mailbox is full, as 452 4.2.2")
             return Answered(Deferred(Reason.PROVIDER_UNAVAILABLE, SOFT_BOUNCE_WAIT, answer))
         case Ending.THROTTLED if attempt == 1:
             # Of this message only: whoever tests a throttle must not hold up everybody's tests.
-            answer = Answer("429", "simulated: too many requests")
+            answer = _answer(ending, "too many requests, as 429")
             return Answered(Deferred(Reason.THROTTLED, THROTTLE_WAIT, answer, one_connection=True))
         case Ending.SLOW if limit < SLOW_SECONDS:
-            text = "simulated: no answer came before the deadline"
-            return Answered(Uncertain(answer=Answer(text=text)), limit)
+            return Answered(Uncertain(answer=Answer(text="no answer came before the deadline")), limit)
         case Ending.SLOW:
             return Answered(accepted, SLOW_SECONDS)
     return Answered(accepted)

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from notifier.delivery.breaker import Health, health_of
+from notifier.domain.answer_rules import AnswerClass, AnswerCode, AnswerRules
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Content, Outgoing
@@ -57,6 +58,16 @@ def test_a_throttle_is_its_messages_own():
     """One who tests a throttle holds nobody else up."""
     outcome, _ = sent("throttled")
     assert outcome.one_connection
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_no_rule_for_a_real_providers_code_changes_an_ending(ending):
+    """Whatever an operator says of 250, 452, 550 or 429."""
+    classes = {AnswerCode(Channel.EMAIL, code): AnswerClass.CONFIG for code in ("250", "452", "550", "429")}
+    outcome, _ = sent(str(ending))
+    assert AnswerRules(classes).judge(Channel.EMAIL, outcome) is outcome
+    if not isinstance(outcome, Uncertain):
+        assert outcome.answer.code == f"simulated {ending}"
 
 
 @pytest.mark.parametrize("ending", [one for one in Ending if one is not Ending.TIMEOUT])
