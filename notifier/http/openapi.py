@@ -18,6 +18,7 @@ from notifier.http.queries import read_query
 _REF = "#/components/schemas/{name}"
 _PROBLEM = "application/problem+json"
 _JSON = "application/json"
+_KEY = "nk_live_… sends for real; what nk_test_… sends goes to a simulator, and only its like see it."
 
 
 def handler(config: HttpConfig) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -47,7 +48,7 @@ def document(version: str) -> dict[str, Any]:
             "schemas": _schemas(),
             "parameters": parameters.parameters(),
             "responses": {code: _refusal(code) for code in CODES},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "nk_live_…"}},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _KEY}},
         },
     }
 

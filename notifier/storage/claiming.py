@@ -60,6 +60,8 @@ class Claimed:
     id: UUID
     lane: Lane
     tenant: str
+    #: Has no default on purpose: what forgot it would send for real.
+    mode: Mode
     claim_id: int
     attempt: int
     claimed_at: datetime
@@ -79,7 +81,6 @@ class Claimed:
     #: Why its recipient is suppressed, None while it is not.
     suppressed: str | None = None
     topic: str | None = None
-    mode: Mode = Mode.LIVE
 
     @property
     def expired(self) -> bool:

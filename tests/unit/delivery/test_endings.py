@@ -11,7 +11,7 @@ from notifier.delivery.begun import Begun
 from notifier.delivery.endings import Ended, record_of
 from notifier.delivery.takeovers import Limits, abandoned_attempt, judge
 from notifier.domain.lanes import Channel, Lane, Priority
-from notifier.domain.lifecycle import OnUncertain, Reason, Status
+from notifier.domain.lifecycle import Mode, OnUncertain, Reason, Status
 from notifier.domain.outcomes import Accepted, Answer, Deferred, Refused, Uncertain
 from notifier.domain.retries import DEFAULT_POLICY
 from notifier.storage.attempts import is_placeholder
@@ -25,6 +25,7 @@ def claimed(**given):
         "id": uuid4(),
         "lane": Lane(Channel.EMAIL, Priority.HIGH),
         "tenant": "acme",
+        "mode": Mode.LIVE,
         "claim_id": 7,
         "attempt": 1,
         "claimed_at": NOW,
