@@ -17,6 +17,7 @@ from notifier.domain.lanes import Channel, Lane
 from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Answer, Deferred, Outcome, Uncertain
+from notifier.domain.push_tokens import Platform
 from notifier.providers.base import Account, Deadline, Provider
 from notifier.queueing.broker import Grant, NotBefore, Proxy
 from notifier.routing import Router
@@ -66,6 +67,20 @@ class Calls:
         self._permits.heard(account.channel, account.name, outcome)
         self._tell(account, outcome, self._clock() - began, grant)
         return outcome
+
+    def grant_for(self, proxy: Proxy, platform: Platform) -> Grant | NotBefore:
+        """The message's grant, exchanged for one that `platform` is served with if it is another's.
+
+        The gate knows the lane only. `NotBefore`: no account that serves the platform may send now.
+        """
+        lane, grant = proxy.decoded.lane, proxy.grant
+        if grant is not None and grant.provider in self._router.names(lane.channel, platform):
+            return grant
+        self.hand_back(proxy)
+        found = self._router.grant_for(lane, platform)
+        if isinstance(found, Grant):
+            proxy.grant = found
+        return found
 
     def hand_back(self, proxy: Proxy) -> None:
         """The message's grant was not used, and will not be; without one nothing happens."""
