@@ -7,7 +7,7 @@ from importlib import import_module
 from notifier.cli.checks import Finding, failed, ok, warning
 from notifier.cli.words import printable
 from notifier.domain.lanes import Channel
-from notifier.providers.base import Deadline, ProviderDefaults
+from notifier.providers.base import Deadline, ProviderDefaults, SetupError
 from notifier.providers.schemes import SCHEMES
 from notifier.providers.urls import ProviderUrl, parse_url
 from notifier.settings import Settings
@@ -53,7 +53,10 @@ def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults, pro
 
 def _try_out(url: ProviderUrl, channel: Channel, defaults: ProviderDefaults) -> str | None:
     """What the provider's own `try_out` says is wrong; None where it has none or all is well."""
-    provider = import_module(SCHEMES[url.scheme].module).build(url, channel, defaults)
+    try:
+        provider = import_module(SCHEMES[url.scheme].module).build(url, channel, defaults)
+    except SetupError as unbuilt:
+        return printable(str(unbuilt))
     try_out = getattr(provider, "try_out", None)
     try:
         wrong = None if try_out is None else try_out(Deadline(_SECONDS))

@@ -18,7 +18,7 @@ from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Answer, Deferred, Outcome, Uncertain
 from notifier.domain.push_tokens import Platform
-from notifier.providers.base import Account, Deadline, Provider
+from notifier.providers.base import Account, Deadline, Provider, SetupError
 from notifier.queueing.broker import Grant, NotBefore, Proxy
 from notifier.routing import Router
 
@@ -52,9 +52,8 @@ class Calls:
             provider = self._provider(account)
         except Exception as error:  # noqa: BLE001 - nothing was sent: no fault of the notification's
             log.error("provider_not_built", provider=account.name, error=type(error).__name__)
-            outcome: Outcome = Deferred(
-                Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the provider can't be set up")
-            )
+            why = str(error) if isinstance(error, SetupError) else "the provider can't be set up"
+            outcome: Outcome = Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text=why))
             # The grant goes back unused, but the next message would fare the same: another account is to send.
             self._tell(account, outcome, 0.0, proxy.grant)
             return outcome

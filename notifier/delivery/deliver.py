@@ -186,6 +186,7 @@ class Deliverer:
             options=claimed.options or {},
             seconds_left=left,
             attempt=claimed.attempt,
+            priority=claimed.lane.priority,
         )
 
     def _database_time(self, claimed: Claimed, asked_at: float) -> datetime:

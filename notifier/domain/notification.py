@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Lane, Priority
 from notifier.domain.lifecycle import Mode, OnUncertain
 from notifier.domain.recipients import Recipient
 
@@ -74,3 +74,4 @@ class Outgoing:
     options: dict[str, Any] = field(default_factory=dict)
     seconds_left: float = 3600.0
     attempt: int = 1
+    priority: Priority = Priority.MEDIUM

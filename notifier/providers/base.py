@@ -41,6 +41,10 @@ class Deadline:
         return self.remaining() <= 0
 
 
+class SetupError(Exception):
+    """A provider can't be built: a file that can't be read or is not what it should be. Its text is for operators."""
+
+
 class Provider(Protocol):
     """A connection of one thread to one provider account."""
 

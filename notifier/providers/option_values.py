@@ -19,6 +19,7 @@ _HELO = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-fI
 _SMS_SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,15}|(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}", re.ASCII)
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}", re.ASCII)
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII)
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", re.ASCII)
 _MAX_URL = 2_000
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
 
@@ -45,6 +46,18 @@ def helo(text: str) -> str:
 def file_path(text: str) -> str:
     if not text.startswith("/"):
         raise NotAllowed("must be the absolute path of a file of PEM certificates")
+    return text
+
+
+def key_file(text: str) -> str:
+    if not text.startswith("/"):
+        raise NotAllowed("must be the absolute path of a file")
+    return text
+
+
+def google_project(text: str) -> str:
+    if _PROJECT.fullmatch(text) is None:
+        raise NotAllowed("must be a project's ID: 6 to 30 of a-z 0-9 - that begin with a letter")
     return text
 
 

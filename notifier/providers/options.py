@@ -14,7 +14,9 @@ from notifier.providers.option_values import (
     count,
     email_sender,
     file_path,
+    google_project,
     helo,
+    key_file,
     messaging_service,
     rate,
     sms_sender,
@@ -112,3 +114,7 @@ TWILIO_ACCOUNT = Option(
     "SID of the account (`AC…`) where user and password are an API key (`SK…`) and its secret",
     "the user",
 )
+GOOGLE_CREDENTIALS = Option(
+    key_file, "the service account's key file (JSON), on the hosts of the workers", "none; needed"
+)
+GOOGLE_PROJECT = Option(google_project, "the Firebase project's ID", "that of the key file")

@@ -69,4 +69,9 @@ class Scheme:
     #: The channel whose sender must be known, from one of `sender_options` or from Settings.
     sender: Channel | None = None
     sender_options: tuple[str, ...] = ("from",)
+    #: Options without which there is no account.
+    needed: tuple[str, ...] = ()
+    #: The extra of the distribution that has what it builds on, and what is imported from there.
+    extra: str | None = None
+    imports: tuple[str, ...] = ()
     checks: tuple[Callable[[ProviderUrl], str | None], ...] = ()
