@@ -20,6 +20,8 @@ _SMS_SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,15}|(?=.*[A-Za-z])[A-Za-z0
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}", re.ASCII)
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII)
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", re.ASCII)
+_PUSH_HOST = re.compile(r"(\*\.)?([a-z0-9-]{1,63}\.)+[a-z0-9-]{1,63}", re.ASCII | re.IGNORECASE)
+_CONTACT = re.compile(r"mailto:[^\s@<>]{1,64}@[A-Za-z0-9.-]{1,255}|https://[!-~]{1,500}", re.ASCII)
 _MAX_URL = 2_000
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
 
@@ -52,6 +54,18 @@ def file_path(text: str) -> str:
 def key_file(text: str) -> str:
     if not text.startswith("/"):
         raise NotAllowed("must be the absolute path of a file")
+    return text
+
+
+def push_hosts(text: str) -> str:
+    if text != "*" and not all(_PUSH_HOST.fullmatch(one) for one in text.split(",")):
+        raise NotAllowed("must be host names joined by commas, *.example.com for all below it, or * for any")
+    return text.lower()
+
+
+def contact(text: str) -> str:
+    if _CONTACT.fullmatch(text) is None:
+        raise NotAllowed("must be mailto: with an address, or an https:// URL")
     return text
 
 

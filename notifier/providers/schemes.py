@@ -127,6 +127,20 @@ _ALL = (
         imports=("google.oauth2",),
         checks=(plain_only_at_home,),
     ),
+    Scheme(
+        name="webpush",
+        channels=frozenset({Channel.PUSH}),
+        platforms=frozenset({Platform.WEBPUSH}),
+        module="notifier.providers.webpush",
+        options={**options.HTTP, **options.WEBPUSH},
+        example="webpush://?vapid_key=/etc/notifier/vapid.pem&subject=mailto:ops@example.com",
+        host=Part.ALLOWED,
+        port=443,
+        needed=("vapid_key", "subject"),
+        extra="webpush",
+        imports=("pywebpush",),
+        checks=(plain_only_at_home,),
+    ),
 )
 
 #: Scheme → what is known of it, in the order in which errors name them.

@@ -2,8 +2,7 @@
 
 import atexit
 import json
-import shutil
-import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.nodes.lasting import lasting_folder
 from tests.nodes.web import Answer, Heard, Said, WebServer, web_server
 
 PROJECT = "acme-push"
+_LOCK = threading.Lock()
 
 
 @cache
@@ -78,12 +79,15 @@ def google(folder: Path, answer: Answer | None = None) -> Iterator[Google]:
         yield Google(server, key_file(folder, f"{server.url}/token"))
 
 
-@cache
 def lasting(text: str) -> Google:
     """One for the whole run that gives this token; for suites that know nothing of tokens."""
+    with _LOCK:
+        return _lasting(text)
+
+
+@cache
+def _lasting(text: str) -> Google:
     stack = ExitStack()
-    folder = Path(tempfile.mkdtemp(prefix="notifier-google-"))
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    found = stack.enter_context(google(folder, token(text)))
+    found = stack.enter_context(google(lasting_folder("google"), token(text)))
     atexit.register(stack.close)
     return found
