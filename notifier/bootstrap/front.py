@@ -122,6 +122,7 @@ def make_door(
         version=__version__,
         production=settings.production,
         providers={channel: tuple(names) for channel, names in known.items()},
+        platforms={name: one.platforms for name, one in known[Channel.PUSH].items()},
         utf8_addresses=bool(emails) and emails[0].utf8_addresses,
         default_ttl=default_ttl(settings),
         key_hours=settings.idempotency_hours,

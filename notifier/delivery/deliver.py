@@ -25,7 +25,7 @@ from notifier.domain.retries import RetryPolicy
 from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.providers.base import Account
 from notifier.queueing.broker import NotBefore, Proxy
-from notifier.rendering.content import render_content, render_recipient
+from notifier.rendering.content import platform_of, render_content, render_recipient
 from notifier.routing import Router
 from notifier.storage import faults
 from notifier.storage.claiming import Claimed, Wanted
@@ -140,12 +140,12 @@ class Deliverer:
             return endings.expired(claimed)
         if claimed.suppressed is not None:
             return endings.suppressed(claimed)
-        granted = proxy.grant.provider if proxy.grant else None
-        name = self._router.choose(claimed.lane.channel, claimed.provider, granted)
-        account = self._accounts[claimed.lane.channel].get(name) if name else None
+        account = self._account(claimed, proxy)
         began = self._clock()
+        if isinstance(account, NotBefore):
+            return self._given_back(claimed, asked_at, account.seconds)
         if account is None:
-            answer = Answer(text="the provider that was asked for is not configured")
+            answer = Answer(text="no provider that is configured is as it was asked for")
             outcome: Outcome | NotBefore = Refused(Reason.PROVIDER_REJECTED, answer)
         elif self._config.lease - (began - asked_at) < account.timeout + self._config.send_margin:
             outcome = NotBefore(0.0)
@@ -155,6 +155,18 @@ class Deliverer:
             return self._given_back(claimed, asked_at, outcome.seconds)
         shown = account.name if account is not None else claimed.provider or ""
         return self._ended(claimed, shown, outcome, asked_at, began)
+
+    def _account(self, claimed: Claimed, proxy: Proxy) -> Account | NotBefore | None:
+        """Who is to send it; `NotBefore`: nobody can now, None: nobody ever."""
+        channel, platform = claimed.lane.channel, platform_of(claimed.recipient)
+        granted = proxy.grant.provider if proxy.grant else None
+        name = self._router.choose(channel, claimed.provider, granted, platform)
+        if name is not None and claimed.provider is None and platform is not None:
+            grant = self._calls.grant_for(proxy, platform)
+            if isinstance(grant, NotBefore):
+                return grant
+            name = grant.provider
+        return self._accounts[channel].get(name) if name else None
 
     def _call(self, claimed: Claimed, proxy: Proxy, account: Account, asked_at: float) -> Outcome | NotBefore:
         try:
@@ -178,6 +190,7 @@ class Deliverer:
             seconds_left=left,
             unsubscribe_url=self._unsubscribe_url(claimed),
             attempt=claimed.attempt,
+            priority=claimed.lane.priority,
         )
 
     def _unsubscribe_url(self, claimed: Claimed) -> str | None:

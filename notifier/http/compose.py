@@ -19,7 +19,7 @@ from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import OnUncertain
 from notifier.domain.notification import Content, NewNotification
 from notifier.domain.options import check_options
-from notifier.domain.recipients import EmailAddress, PhoneNumber, PushToken, Recipient
+from notifier.domain.recipients import EmailAddress, PhoneNumber, Platform, PushToken, Recipient
 from notifier.domain.segments import units
 from notifier.http import schemas
 from notifier.http.callers import Caller
@@ -67,7 +67,7 @@ def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotificati
     send_at = _send_at(request.send_at, asked.now, found)
     _check_labels(request, found)
     _check_ttl(request.ttl, found)
-    _check_provider(channel, request.provider, asked.config, found)
+    _check_provider(channel, request.provider, recipient, asked.config, found)
     if found or recipient is None or content is None:
         raise InvalidFields(sorted(found, key=lambda error: error.pointer))
     lane = Lane(channel, request.priority or Priority.MEDIUM)
@@ -200,11 +200,22 @@ def _check_ttl(ttl: int | None, errors: Errors) -> None:
         errors.append(FieldError("/ttl", "out_of_range", f"must be 1 to {schemas.MAX_TTL} seconds"))
 
 
-def _check_provider(channel: Channel | None, name: str | None, config: HttpConfig, errors: Errors) -> None:
-    if name is None or channel is None:
-        return
-    known = config.providers.get(channel, ())
-    if name not in known:
+def _check_provider(
+    channel: Channel | None,
+    name: str | None,
+    recipient: Recipient | None,
+    config: HttpConfig,
+    errors: Errors,
+) -> None:
+    known = config.providers.get(channel, ()) if channel else ()
+    if isinstance(recipient, PushToken) and known:
+        known = config.senders(recipient)
+        if not known:
+            served = [one for one in Platform if config.senders(PushToken("", one))]
+            detail = f"must be one of {', '.join(served)}: no provider is configured for {recipient.platform}"
+            errors.append(FieldError("/to/platform", "not_allowed", detail))
+            return
+    if name is not None and channel is not None and name not in known:
         errors.append(FieldError("/provider", "not_allowed", f"must be one of {', '.join(known)}"))
 
 

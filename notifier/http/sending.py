@@ -183,7 +183,7 @@ def digest_of(body: bytes, query: dict[str, Any]) -> bytes:
 def dry_run(notification: NewNotification, asked: Asked) -> dict[str, Any]:
     """What would become of a notification: its lane, its provider, its cost and its end."""
     lane = notification.lane
-    names = asked.config.providers.get(lane.channel, ())
+    names = asked.config.senders(notification.recipient)
     ttl = notification.ttl or asked.config.default_ttl[lane.priority]
     begins = notification.send_at or asked.now
     return {
