@@ -16,6 +16,7 @@ from notifier.delivery import endings
 from notifier.delivery.calling import Calls
 from notifier.delivery.claims import ClaimDesk, new_claim_id
 from notifier.delivery.recorder import Owed, Recorder
+from notifier.delivery.tenant_turns import TenantTurns
 from notifier.domain.errors import RenderError
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
@@ -60,6 +61,7 @@ class Deliverer:
         *,
         put_back: Callable[[Proxy, float], None],
         calls: Calls | None = None,
+        turns: TenantTurns | None = None,
         links: UnsubscribeLinks | None = None,
         dice: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
@@ -74,6 +76,7 @@ class Deliverer:
         self._put_back = put_back
         self._calls = calls or Calls(router, clock=clock)
         self._links = links or UnsubscribeLinks()
+        self._turns = turns
         self._dice = dice
         self._clock = clock
         self._signals = signals or Signals()
@@ -158,6 +161,9 @@ class Deliverer:
 
     def _account(self, claimed: Claimed, proxy: Proxy) -> Account | NotBefore | None:
         """Who is to send it; `NotBefore`: nobody can now, None: nobody ever."""
+        turn = self._turns.wait(claimed.tenant) if self._turns is not None else 0.0
+        if turn > 0:
+            return NotBefore(turn)
         channel, platform = claimed.lane.channel, platform_of(claimed.recipient)
         granted = proxy.grant.provider if proxy.grant else None
         name = self._router.choose(channel, claimed.provider, granted, platform)

@@ -21,6 +21,7 @@ from notifier.http.compose import Asked, compose
 from notifier.http.headers import idempotency_key_of
 from notifier.http.parts import CALLER, CONFIG, PARSING, PARTS, REQUEST_ID, ROOM, WAITED, asked_by, enter
 from notifier.http.queries import flag, read_query
+from notifier.http.quotas import pay
 from notifier.http.replays import earlier_answer
 from notifier.http.schemas import SendRequest
 from notifier.http.times import shown
@@ -137,6 +138,7 @@ async def keep(
     respond: Callable[[Sequence[Stored]], bytes],
 ) -> Kept:
     """Have them kept together; `named` is the Idempotency-Key with the request's digest."""
+    await pay(request, len(notifications))
     _flag_look_alikes(request, notifications)
     caller = request[CALLER]
     submission = Submission(
