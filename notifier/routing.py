@@ -1,10 +1,16 @@
-"""Which provider account may send next: the gate's grant."""
+"""Which provider account may send next: the gate's grant.
 
+A push account serves one platform, and the gate knows only the lane: whoever has read the recipient asks again for
+its platform where the grant is of another.
+"""
+
+import threading
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
 from notifier.domain.lanes import Channel, Lane
+from notifier.domain.push_tokens import Platform
 from notifier.queueing.broker import Grant, NotBefore
 
 #: Seconds until a lane asks again that has no provider, or none that is well: whoever learns better wakes it.
@@ -12,6 +18,8 @@ _NO_PROVIDER_WAIT = 5.0
 
 #: The names of each channel's accounts in their order; the weight of one, None where its URL gives none.
 Accounts = Mapping[Channel, Mapping[str, int | None]]
+#: Whose tokens each push account can send to, by its name; None, or no entry: those of every platform.
+Served = Mapping[str, frozenset[Platform] | None]
 
 
 class Leave(Enum):
@@ -90,33 +98,49 @@ class Turns:
 class Router:
     """Each channel's accounts in order of preference, whether they are well, and the limits that they have.
 
-    `grant` is asked by one thread at a time.
+    `grant` is asked by one thread at a time, `grant_for` by any.
     """
 
     def __init__(
-        self, accounts: Accounts, limits: Limits | None = None, breakers: Breakers | None = None
+        self,
+        accounts: Accounts,
+        limits: Limits | None = None,
+        breakers: Breakers | None = None,
+        served: Served | None = None,
     ) -> None:
         self._turns = {channel: Turns(accounts.get(channel, {})) for channel in Channel}
+        self._served = served or {}
+        push = accounts.get(Channel.PUSH, {})
+        self._platforms = {
+            platform: Turns({name: weight for name, weight in push.items() if self._serves(name, platform)})
+            for platform in Platform
+        }
+        self._lock = threading.Lock()
         self._limits = limits or NoLimits()
         self._breakers = breakers or NoBreakers()
 
-    def names(self, channel: Channel) -> tuple[str, ...]:
-        """The accounts of a channel."""
-        return self._turns[channel].names
+    def names(self, channel: Channel, platform: Platform | None = None) -> tuple[str, ...]:
+        """The accounts of a channel; with `platform` those that can send to its tokens."""
+        return self._turns[channel].names if platform is None else self._platforms[platform].names
 
     def grant(self, lane: Lane) -> Grant | NotBefore:
         """Leave to start one message of `lane` now, through the first account that is well and has a permit."""
-        soonest, turns = NotBefore(_NO_PROVIDER_WAIT), self._turns[lane.channel]
-        for name in turns.order():
-            found = self.grant_of(lane, name)
-            if isinstance(found, Grant):
-                turns.took(name)
-                return found
-            if found.asking:
-                return found
-            if found.seconds < soonest.seconds:
-                soonest = found
-        return soonest
+        turns = self._turns[lane.channel]
+        found = self._first(lane, turns.order())
+        if isinstance(found, Grant):
+            turns.took(found.provider)
+        return found
+
+    def grant_for(self, lane: Lane, platform: Platform) -> Grant | NotBefore:
+        """The same among the accounts that serve `platform`."""
+        turns = self._platforms[platform]
+        with self._lock:
+            order = turns.order()
+        found = self._first(lane, order)
+        if isinstance(found, Grant):
+            with self._lock:
+                turns.took(found.provider)
+        return found
 
     def grant_of(self, lane: Lane, name: str) -> Grant | NotBefore:
         """Leave to send one message of `lane` through this account now."""
@@ -129,3 +153,17 @@ class Router:
                 self._breakers.unused(lane.channel, name)
             return found
         return Grant(name, found, probe=leave is Leave.PROBE)
+
+    def _first(self, lane: Lane, order: Sequence[str]) -> Grant | NotBefore:
+        soonest = NotBefore(_NO_PROVIDER_WAIT)
+        for name in order:
+            found = self.grant_of(lane, name)
+            if isinstance(found, Grant) or found.asking:
+                return found
+            if found.seconds < soonest.seconds:
+                soonest = found
+        return soonest
+
+    def _serves(self, name: str, platform: Platform) -> bool:
+        platforms = self._served.get(name)
+        return platforms is None or platform in platforms

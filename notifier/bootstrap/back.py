@@ -12,7 +12,7 @@ from notifier.actors.declare import declare_actors
 from notifier.actors.finishing import Finishing
 from notifier.actors.lifetime import Lifetime
 from notifier.bootstrap import engines
-from notifier.bootstrap.limits import make_limits
+from notifier.bootstrap.limits import make_limits, tenant_store
 from notifier.bootstrap.providers import make_accounts, make_breakers, make_router, make_simulators
 from notifier.bootstrap.relays import StandInRelay, make_relay
 from notifier.bootstrap.roads import BrokerParts
@@ -25,6 +25,7 @@ from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
 from notifier.delivery.pauses import Pauses
 from notifier.delivery.recorder import Recorder
+from notifier.delivery.tenant_turns import TenantTurns
 from notifier.domain.answer_rules import AnswerRules
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.retries import BY_REASON, RetryPolicy, Schedule
@@ -116,6 +117,7 @@ def make_back(
         limits=takeovers.Limits(settings.poison_claims, settings.uncertain_resends),
         reach=reach,
     )
+    quotas, dispose_quotas = tenant_store(settings)
     deliverer = Deliverer(
         desk,
         recorder,
@@ -133,6 +135,7 @@ def make_back(
             reach=reach,
         ),
         links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),
+        turns=TenantTurns(dict(settings.tenant_rates), quotas, settings.rate_lease_seconds),
         signals=signals,
     )
     stand_in = _make_stand_in(settings, broker)
@@ -166,6 +169,7 @@ def make_back(
                 lambda: _stop_recorder(recorder),
                 beats.stop,
                 limits.dispose,
+                dispose_quotas,
                 claims.dispose,
                 records.dispose,
             ],

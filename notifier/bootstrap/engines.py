@@ -36,6 +36,12 @@ def relay(settings: Settings) -> Engine:
     return make_engine(settings.database_url, Use(name="relay", pool_size=3))
 
 
+def quotas(settings: Settings) -> Engine:
+    """For tenants' quotas at the door: a caller waits for one small statement."""
+    use = Use(name="quotas", pool_size=4, statement_timeout=2.0, lasting=False)
+    return make_engine(settings.database_url, use)
+
+
 def limits(settings: Settings) -> Engine:
     """For the leases of rate limits: one small statement at a time, worth nothing a second later."""
     return make_engine(

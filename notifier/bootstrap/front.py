@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from notifier import __version__
 from notifier.bootstrap import engines
+from notifier.bootstrap.limits import tenant_store
 from notifier.bootstrap.providers import make_accounts
 from notifier.bootstrap.roads import BrokerParts
 from notifier.delivery.beats import Beats, new_beat
@@ -18,6 +19,7 @@ from notifier.http.parts import DoorParts
 from notifier.intake.accept import Intake
 from notifier.intake.admission import Admission, Level, Limits
 from notifier.intake.groups import GroupWriter
+from notifier.intake.quotas import TenantQuotas
 from notifier.queueing.handover import Handover
 from notifier.settings import Settings
 from notifier.storage import workers
@@ -46,6 +48,8 @@ class Front:
     broker: BrokerParts
     clock: DatabaseClock
     beats: Beats
+    quotas: TenantQuotas
+    dispose_quotas: Callable[[], None]
 
     def start(self) -> None:
         """Connect what can be connected and begin to accept."""
@@ -62,6 +66,7 @@ class Front:
         self.broker.publisher.close()
         self.engine.dispose()
         self.writes.dispose()
+        self.dispose_quotas()
 
 
 def start_publishing(broker: BrokerParts) -> None:
@@ -99,6 +104,7 @@ def make_front(settings: Settings, broker: BrokerParts) -> Front:
         found = workers.read_gauges(reads)
         admission.level = Level(found.get("pending", 0), found.get("database_bytes", 0))
 
+    store, dispose = tenant_store(settings)
     beats = Beats(reads, lambda: replace(first), every=settings.beat_seconds, after=look)
     return Front(
         engine=reads,
@@ -109,6 +115,8 @@ def make_front(settings: Settings, broker: BrokerParts) -> Front:
         broker=broker,
         clock=clock,
         beats=beats,
+        quotas=TenantQuotas(dict(settings.tenant_rates), store, settings.rate_lease_seconds),
+        dispose_quotas=dispose,
     )
 
 
@@ -122,6 +130,7 @@ def make_door(
         version=__version__,
         production=settings.production,
         providers={channel: tuple(names) for channel, names in known.items()},
+        platforms={name: one.platforms for name, one in known[Channel.PUSH].items()},
         utf8_addresses=bool(emails) and emails[0].utf8_addresses,
         default_ttl=default_ttl(settings),
         key_hours=settings.idempotency_hours,
@@ -147,6 +156,7 @@ def make_door(
         broker_up=lambda: front.broker.publisher.connected,
         backlog_full=lambda: front.admission.full or front.intake.full or not front.intake.alive,
         captured=captured,
+        quotas=front.quotas,
         links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),
     )
     return parts, config

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from notifier.bootstrap import engines
 from notifier.bootstrap.scheduling import make_policy
 from notifier.delivery.fallback import Fallback
-from notifier.delivery.limit_stores import LimitStore, LocalLimits, SharedLimits
 from notifier.delivery.permit_keeper import PermitKeeper
 from notifier.delivery.permit_stock import PermitStock
 from notifier.delivery.permits import Permits, account_limit, lane_limit
@@ -17,6 +16,7 @@ from notifier.domain.limits import Limit, usual_burst
 from notifier.providers.base import Account
 from notifier.scheduling.middleware import LaneScheduling
 from notifier.settings import Settings
+from notifier.storage.limit_stores import LimitStore, LocalLimits, SharedLimits
 
 Accounts = Mapping[Channel, Mapping[str, Account]]
 
@@ -111,6 +111,14 @@ def _startable(scheduling: LaneScheduling, queues: Mapping[Lane, str]) -> dict[L
         lambda core: {name: 0 if lane.paused else lane.waiting for name, lane in core.lanes.items()}
     )
     return {lane: waiting.get(name, 0) for lane, name in queues.items()}
+
+
+def tenant_store(settings: Settings) -> tuple[LimitStore, Callable[[], None]]:
+    """Where tenants' quotas are kept, and what lets go of it; no connection is made while no tenant has one."""
+    if not settings.tenant_rates or settings.database_url.startswith("sqlite"):
+        return LocalLimits(), lambda: None
+    engine = engines.quotas(settings)
+    return SharedLimits(engine), engine.dispose
 
 
 def _store(settings: Settings) -> tuple[LimitStore, Callable[[], None]]:

@@ -57,7 +57,8 @@ def make_router(
 ) -> Router:
     """Who sends next, by name, within their limits and as long as they are well."""
     weights = {channel: {name: one.weight for name, one in names.items()} for channel, names in known.items()}
-    return Router(weights, limits, breakers)
+    served = {name: one.platforms for name, one in known.get(Channel.PUSH, {}).items()}
+    return Router(weights, limits, breakers, served)
 
 
 def make_breakers(

@@ -7,7 +7,7 @@ from importlib import import_module
 from notifier.cli.checks import Finding, failed, ok, warning
 from notifier.cli.words import printable
 from notifier.domain.lanes import Channel
-from notifier.providers.base import Deadline, ProviderDefaults
+from notifier.providers.base import Deadline, ProviderDefaults, SetupError
 from notifier.providers.schemes import SCHEMES
 from notifier.providers.urls import ProviderUrl, parse_url
 from notifier.settings import Settings
@@ -44,20 +44,24 @@ def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults, pro
     if SCHEMES[url.scheme].module == _SMTP:
         refusal, good = _try_smtp(url, defaults), "lets us in"
     else:
-        refusal, good = _try_out(url, channel, defaults), "answers"
+        refusal, good = _try_out(url, channel, defaults)
     name = f"{url.name} ({url.scheme}, {url.host}:{url.port})" if url.host else f"{url.name} ({url.scheme})"
     if refusal is None:
         return ok(check, f"{name} {good}")
     return failed(check, f"{name}: {refusal}", "correct its URL, or mend the server; nothing was sent")
 
 
-def _try_out(url: ProviderUrl, channel: Channel, defaults: ProviderDefaults) -> str | None:
-    """What the provider's own `try_out` says is wrong; None where it has none or all is well."""
-    provider = import_module(SCHEMES[url.scheme].module).build(url, channel, defaults)
+def _try_out(url: ProviderUrl, channel: Channel, defaults: ProviderDefaults) -> tuple[str | None, str]:
+    """What the provider's own `try_out` says is wrong, None where it has none or all is well; and what is good."""
+    try:
+        provider = import_module(SCHEMES[url.scheme].module).build(url, channel, defaults)
+    except SetupError as unbuilt:
+        return printable(str(unbuilt)), ""
     try_out = getattr(provider, "try_out", None)
     try:
         wrong = None if try_out is None else try_out(Deadline(_SECONDS))
-        return None if wrong is None else printable(wrong)
+        good = "is set up" if try_out is None else "answers"
+        return (None if wrong is None else printable(wrong)), good
     finally:
         provider.close()
 

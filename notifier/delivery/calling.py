@@ -17,7 +17,8 @@ from notifier.domain.lanes import Channel, Lane
 from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Answer, Deferred, Outcome, Uncertain
-from notifier.providers.base import Account, Deadline, Provider
+from notifier.domain.push_tokens import Platform
+from notifier.providers.base import Account, Deadline, Provider, SetupError
 from notifier.queueing.broker import Grant, NotBefore, Proxy
 from notifier.routing import Router
 
@@ -51,9 +52,8 @@ class Calls:
             provider = self._provider(account)
         except Exception as error:  # noqa: BLE001 - nothing was sent: no fault of the notification's
             log.error("provider_not_built", provider=account.name, error=type(error).__name__)
-            outcome: Outcome = Deferred(
-                Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the provider can't be set up")
-            )
+            why = str(error) if isinstance(error, SetupError) else "the provider can't be set up"
+            outcome: Outcome = Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text=why))
             # The grant goes back unused, but the next message would fare the same: another account is to send.
             self._tell(account, outcome, 0.0, proxy.grant)
             return outcome
@@ -66,6 +66,20 @@ class Calls:
         self._permits.heard(account.channel, account.name, outcome)
         self._tell(account, outcome, self._clock() - began, grant)
         return outcome
+
+    def grant_for(self, proxy: Proxy, platform: Platform) -> Grant | NotBefore:
+        """The message's grant, exchanged for one that `platform` is served with if it is another's.
+
+        The gate knows the lane only. `NotBefore`: no account that serves the platform may send now.
+        """
+        lane, grant = proxy.decoded.lane, proxy.grant
+        if grant is not None and grant.provider in self._router.names(lane.channel, platform):
+            return grant
+        self.hand_back(proxy)
+        found = self._router.grant_for(lane, platform)
+        if isinstance(found, Grant):
+            proxy.grant = found
+        return found
 
     def hand_back(self, proxy: Proxy) -> None:
         """The message's grant was not used, and will not be; without one nothing happens."""

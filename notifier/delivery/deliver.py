@@ -17,16 +17,17 @@ from notifier.delivery.calling import Calls
 from notifier.delivery.choosing import account_for
 from notifier.delivery.claims import ClaimDesk, new_claim_id
 from notifier.delivery.recorder import Owed, Recorder
+from notifier.delivery.tenant_turns import TenantTurns
 from notifier.domain.errors import RenderError
 from notifier.domain.lanes import Channel
-from notifier.domain.lifecycle import Reason
+from notifier.domain.lifecycle import Mode, Reason
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Answer, Outcome, Refused, Uncertain
 from notifier.domain.retries import RetryPolicy
 from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.providers.base import Account
 from notifier.queueing.broker import NotBefore, Proxy
-from notifier.rendering.content import render_content, render_recipient
+from notifier.rendering.content import platform_of, render_content, render_recipient
 from notifier.routing import Router
 from notifier.storage import faults
 from notifier.storage.claiming import Claimed, Wanted
@@ -65,6 +66,7 @@ class Deliverer:
         put_back: Callable[[Proxy, float], None],
         simulators: Mapping[Channel, Account] | None = None,
         calls: Calls | None = None,
+        turns: TenantTurns | None = None,
         links: UnsubscribeLinks | None = None,
         dice: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
@@ -72,6 +74,7 @@ class Deliverer:
     ) -> None:
         self._desk = desk
         self._recorder = recorder
+        self._router = router
         self._accounts = accounts
         self._simulators = simulators or {}
         self._policy = policy
@@ -79,6 +82,7 @@ class Deliverer:
         self._put_back = put_back
         self._calls = calls or Calls(router, clock=clock)
         self._links = links or UnsubscribeLinks()
+        self._turns = turns
         self._dice = dice
         self._clock = clock
         self._signals = signals or Signals()
@@ -147,8 +151,10 @@ class Deliverer:
             return endings.suppressed(claimed)
         account = self._account(claimed, proxy)
         began = self._clock()
+        if isinstance(account, NotBefore):
+            return self._given_back(claimed, asked_at, account.seconds)
         if account is None:
-            answer = Answer(text="the provider that was asked for is not configured")
+            answer = Answer(text="no provider that is configured is as it was asked for")
             outcome: Outcome | NotBefore = Refused(Reason.PROVIDER_REJECTED, answer)
         elif self._config.lease - (began - asked_at) < account.timeout + self._config.send_margin:
             outcome = NotBefore(0.0)
@@ -159,11 +165,20 @@ class Deliverer:
         shown = account.name if account is not None else claimed.provider or ""
         return self._ended(claimed, shown, outcome, asked_at, began)
 
-    def _account(self, claimed: Claimed, proxy: Proxy) -> Account | None:
-        channel = claimed.lane.channel
+    def _account(self, claimed: Claimed, proxy: Proxy) -> Account | NotBefore | None:
+        """Who is to send it; `NotBefore`: nobody can now, None: nobody ever."""
+        turn = self._turns.wait(claimed.tenant) if self._turns is not None else 0.0
+        if turn > 0:
+            return NotBefore(turn)
+        channel, platform = claimed.lane.channel, platform_of(claimed.recipient)
+        names = self._router.names(channel, platform)
+        if claimed.mode is Mode.LIVE and claimed.provider is None and platform is not None and names:
+            grant = self._calls.grant_for(proxy, platform)
+            if isinstance(grant, NotBefore):
+                return grant
         return account_for(
             claimed.mode,
-            self._accounts[channel],
+            {name: one for name, one in self._accounts[channel].items() if name in names},
             self._simulators.get(channel),
             wanted=claimed.provider,
             granted=proxy.grant.provider if proxy.grant else None,
@@ -191,6 +206,7 @@ class Deliverer:
             seconds_left=left,
             unsubscribe_url=self._unsubscribe_url(claimed),
             attempt=claimed.attempt,
+            priority=claimed.lane.priority,
         )
 
     def _unsubscribe_url(self, claimed: Claimed) -> str | None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
-from notifier.delivery.limit_stores import LimitStore
 from notifier.delivery.permit_stock import PermitStock
 from notifier.delivery.permits import Permits, account_limit, lane_limit
 from notifier.domain.lanes import Lane, Priority
 from notifier.domain.limits import Ask, Limit
+from notifier.storage.limit_stores import LimitStore
 
 log = structlog.get_logger("notifier.limits")
 

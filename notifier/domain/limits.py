@@ -32,6 +32,8 @@ class Limit:
     burst: int = 1
     lead: float = 0.25
     recovery: float = 300.0
+    #: Whether a bucket that is missing begins with its burst, and not with that spent: nobody else may have used it.
+    starts_full: bool = False
 
     def __post_init__(self) -> None:
         if not (self.interval > 0 and self.burst >= 1 and self.lead > 0 and self.recovery > 0):
@@ -53,6 +55,11 @@ class Limit:
     def horizon(self) -> float:
         """Permits of moments up to so many seconds from now may be taken."""
         return self.tolerance + self.lead
+
+    @property
+    def beginning(self) -> float:
+        """Seconds from now to the end of a bucket that is made anew."""
+        return 0.0 if self.starts_full else self.spent
 
     @property
     def spent(self) -> float:
@@ -115,8 +122,8 @@ class Lease:
 
 
 def lease(limit: Limit, bucket: Bucket | None, ask: Ask, now: float) -> tuple[Bucket, Lease]:
-    """Take permits; a bucket that is missing is made anew with its burst spent."""
-    bucket = _blocked(limit, bucket or Bucket(now + limit.spent, paced_at=now), ask, now)
+    """Take permits; a bucket that is missing is made anew, as a rule with its burst spent."""
+    bucket = _blocked(limit, bucket or Bucket(now + limit.beginning, paced_at=now), ask, now)
     interval = limit.interval / pace_of(limit, bucket, now)
     end = min(bucket.end, now + limit.spent + MOST_DEBT * interval)
     if ask.back and ask.back_end == bucket.end:

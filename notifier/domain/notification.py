@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from notifier.domain.attachments import Attachment
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Lane, Priority
 from notifier.domain.lifecycle import Mode, OnUncertain
 from notifier.domain.recipients import Recipient
 
@@ -84,3 +84,4 @@ class Outgoing:
     seconds_left: float = 3600.0
     unsubscribe_url: str | None = None
     attempt: int = 1
+    priority: Priority = Priority.MEDIUM

@@ -21,7 +21,7 @@ from notifier.domain.lifecycle import Mode, OnUncertain
 from notifier.domain.magic import check_mode
 from notifier.domain.notification import Content, NewNotification
 from notifier.domain.options import check_options
-from notifier.domain.recipients import EmailAddress, PhoneNumber, PushToken, Recipient
+from notifier.domain.recipients import EmailAddress, PhoneNumber, Platform, PushToken, Recipient
 from notifier.domain.segments import units
 from notifier.http import schemas
 from notifier.http.callers import Caller
@@ -70,7 +70,7 @@ def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotificati
     send_at = _send_at(request.send_at, asked.now, found)
     _check_labels(request, found)
     _check_ttl(request.ttl, found)
-    _check_provider(channel, request.provider, asked, found)
+    _check_provider(channel, request.provider, recipient, asked, found)
     if found or recipient is None or content is None:
         raise InvalidFields(sorted(found, key=lambda error: error.pointer))
     lane = Lane(channel, request.priority or Priority.MEDIUM)
@@ -212,14 +212,26 @@ def _check_mode(recipient: Recipient | None, caller: Caller, errors: Errors) -> 
         errors.append(error.at("/to"))
 
 
-def _check_provider(channel: Channel | None, name: str | None, asked: Asked, errors: Errors) -> None:
-    """The account must be there, for test keys too: the simulator stands in for it, or is asked for itself."""
-    if name is None or channel is None:
-        return
-    known = asked.config.providers.get(channel, ())
-    if asked.caller.mode is Mode.TEST:
+def _check_provider(
+    channel: Channel | None,
+    name: str | None,
+    recipient: Recipient | None,
+    asked: Asked,
+    errors: Errors,
+) -> None:
+    """The account must be there, for test keys too: the simulator, which serves every platform, stands in for it."""
+    config, tests = asked.config, asked.caller.mode is Mode.TEST
+    known = config.providers.get(channel, ()) if channel else ()
+    if isinstance(recipient, PushToken) and known:
+        known = config.senders(recipient)
+        if not known and not tests:
+            served = [one for one in Platform if config.senders(PushToken("", one))]
+            detail = f"must be one of {', '.join(served)}: no provider is configured for {recipient.platform}"
+            errors.append(FieldError("/to/platform", "not_allowed", detail))
+            return
+    if tests:
         known = (*known, simulator.NAME)
-    if name not in known:
+    if name is not None and channel is not None and name not in known:
         errors.append(FieldError("/provider", "not_allowed", f"must be one of {', '.join(known)}"))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from notifier.domain.lanes import Channel, Priority
+from notifier.domain.recipients import Platform, PushToken, Recipient
 from notifier.domain.retries import DEFAULT_TTL
 
 
@@ -16,6 +17,8 @@ class HttpConfig:
     production: bool = False
     #: The names of the provider accounts of each channel, the preferred one first.
     providers: Mapping[Channel, tuple[str, ...]] = field(default_factory=dict)
+    #: Whose tokens each push account can send to, by its name; None, or no entry: those of every platform.
+    platforms: Mapping[str, frozenset[Platform] | None] = field(default_factory=dict)
     #: Channels (in truth e-mail) whose first provider takes non-ASCII local parts (SMTPUTF8).
     utf8_addresses: bool = False
 
@@ -59,3 +62,10 @@ class HttpConfig:
     #: At a stop: how long connections are still taken after "not ready", and how long answers may take.
     linger: float = 2.0
     drain: float = 10.0
+
+    def senders(self, recipient: Recipient) -> tuple[str, ...]:
+        """The accounts that can send to `recipient`, the preferred one first."""
+        names = self.providers.get(recipient.channel, ())
+        if not isinstance(recipient, PushToken):
+            return names
+        return tuple(name for name in names if recipient.platform in (self.platforms.get(name) or Platform))

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from notifier.domain.errors import NotifierError
 from notifier.http.headers import request_id_of, traceparent_of
 from notifier.http.health import HEALTH
-from notifier.http.parts import CALLER, REQUEST_ID, TRACEPARENT
+from notifier.http.parts import CALLER, QUOTA, REQUEST_ID, TRACEPARENT
 from notifier.http.problems import Problem, problem_of, problem_of_http
 
 log = structlog.get_logger()
@@ -70,6 +70,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def dress(request: web.Request, answer: web.StreamResponse) -> None:
     """Give every answer its headers, and take away the one that names the server's version."""
     answer.headers.update(HEADERS)
+    answer.headers.update(request.get(QUOTA, {}))
     answer.headers.popall("Server", None)
     if "X-Request-Id" not in answer.headers:  # what never met a middleware was given its id with its body
         answer.headers["X-Request-Id"] = request.get(REQUEST_ID) or request_id_of(request)

@@ -24,7 +24,14 @@ _TAKE = (
     "bad_request", "invalid_json", "invalid_header", "request_timeout", "body_too_large", "unsupported_media_type",
     "unsupported_content_encoding", "invalid_request", "unavailable",
 )  # fmt: skip
-_KEEP = (*_TAKE, "idempotency_key_reused", "idempotency_key_in_use", "backlog_full", "outcome_unknown")
+_KEEP = (
+    *_TAKE,
+    "rate_limited",
+    "idempotency_key_reused",
+    "idempotency_key_in_use",
+    "backlog_full",
+    "outcome_unknown",
+)
 _BEGIN = (*_TAKE, "idempotency_key_reused", "idempotency_key_in_use", "outcome_unknown")
 _ONE = ("not_found",)
 _NO_BODY = (

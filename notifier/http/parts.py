@@ -17,6 +17,7 @@ from notifier.http.compose import Asked
 from notifier.http.config import HttpConfig
 from notifier.http.offload import Offload
 from notifier.intake.accept import Kept, Submission
+from notifier.intake.quotas import TenantQuotas, no_quotas
 
 
 class Accepts(Protocol):
@@ -49,6 +50,7 @@ class DoorParts:
     backlog_full: Callable[[], bool] = field(default=_never)
     captured: Callable[[], Sequence[dict[str, Any]]] | None = None
     links: UnsubscribeLinks = field(default_factory=UnsubscribeLinks)
+    quotas: TenantQuotas = field(default_factory=no_quotas)
 
 
 CONFIG = web.AppKey("config", HttpConfig)
@@ -62,6 +64,8 @@ KEYS = web.AppKey("keys", KeyRing)
 CALLER = web.RequestKey("caller", Caller)
 REQUEST_ID = web.RequestKey("request_id", str)
 TRACEPARENT = web.RequestKey("traceparent", str)
+#: The headers that tell what is left of the tenant's quota, where it has one.
+QUOTA = web.RequestKey("quota", dict[str, str])
 #: Seconds that a request has waited for storage: all its waits together have one bound (promise 9).
 WAITED = web.RequestKey("waited", float)
 

@@ -39,6 +39,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unsupported_content_encoding": (415, "The Content-Encoding is not one that is read here"),
     "invalid_request": (422, "Some fields are wrong"),
     "idempotency_key_reused": (422, "The Idempotency-Key was used with another body"),
+    "rate_limited": (429, "The tenant's quota is used up for now"),
     "headers_too_large": (431, "The request line or the headers are too large"),
     "internal_error": (500, "Something went wrong on our side"),
     "unavailable": (503, "The service can't do this right now"),

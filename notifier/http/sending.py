@@ -23,6 +23,7 @@ from notifier.http.compose import Asked, compose
 from notifier.http.headers import idempotency_key_of
 from notifier.http.parts import CALLER, CONFIG, PARSING, PARTS, REQUEST_ID, ROOM, WAITED, asked_by, enter
 from notifier.http.queries import flag, read_query
+from notifier.http.quotas import pay
 from notifier.http.replays import earlier_answer
 from notifier.http.schemas import SendRequest
 from notifier.http.times import shown
@@ -139,6 +140,7 @@ async def keep(
     respond: Callable[[Sequence[Stored]], bytes],
 ) -> Kept:
     """Have them kept together; `named` is the Idempotency-Key with the request's digest."""
+    await pay(request, len(notifications))
     _flag_look_alikes(request, notifications)
     caller = request[CALLER]
     submission = Submission(
@@ -191,7 +193,7 @@ def _provider_of(notification: NewNotification, names: Sequence[str]) -> str | N
 def dry_run(notification: NewNotification, asked: Asked) -> dict[str, Any]:
     """What would become of a notification: its lane, its provider, its cost and its end."""
     lane = notification.lane
-    names = asked.config.providers.get(lane.channel, ())
+    names = asked.config.senders(notification.recipient)
     ttl = notification.ttl or asked.config.default_ttl[lane.priority]
     begins = notification.send_at or asked.now
     return {

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from notifier.domain.lanes import Channel
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Outcome
+from notifier.domain.push_tokens import Platform
 
 if TYPE_CHECKING:  # only its name is needed here, and it builds on this module
     from notifier.providers.captured import Captured
@@ -38,6 +39,10 @@ class Deadline:
     def passed(self) -> bool:
         """Whether no time is left."""
         return self.remaining() <= 0
+
+
+class SetupError(Exception):
+    """A provider can't be built: a file that can't be read or is not what it should be. Its text is for operators."""
 
 
 class Provider(Protocol):
@@ -69,6 +74,8 @@ class Account:
     burst: int | None = None
     #: Whether addresses with a non-ASCII local part can be sent to (SMTPUTF8, RFC 6531).
     utf8_addresses: bool = False
+    #: Whose push tokens it can send to; None: those of every platform.
+    platforms: frozenset[Platform] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

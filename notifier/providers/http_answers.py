@@ -17,7 +17,7 @@ from notifier.providers.http_client import Reply
 from notifier.providers.masking import masked
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}", re.ASCII)
-_REFERENCE = re.compile(r"[\w.:/=+-]{1,200}", re.ASCII)
+_REFERENCE = re.compile(r"[\w.:/=+%-]{1,200}", re.ASCII)
 
 
 def json_object(reply: Reply) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from notifier.domain.lifecycle import Reason
 from notifier.providers.base import Deadline
 from notifier.providers.http_connection import Connection, DeadlineSocket, TlsConnection
 from notifier.providers.http_values import MAX_BODY, Endpoint, NoAnswer, NotSent, Reply, Request, Result
+from notifier.providers.public_addresses import NotPublicError, resolve_public
 from notifier.providers.tls import tls_context
-from notifier.providers.wire import DeadlinePassed
+from notifier.providers.wire import DeadlinePassed, resolve
 
 __all__ = ["MAX_BODY", "Endpoint", "HttpClient", "NoAnswer", "NotSent", "Reply", "Request", "Result"]
 
@@ -78,15 +79,10 @@ class HttpClient:
             return NotSent(Reason.AUTH_FAILED, "the option ca_file can't be read")
         connection = (Connection if endpoint.plain else TlsConnection)(endpoint.host, endpoint.port)
         try:
-            connection.open(deadline, endpoint.connect_timeout, self._context)
-        except DeadlinePassed:
-            return NotSent(Reason.PROVIDER_TIMEOUT, "no connection in time")
-        except ssl.SSLCertVerificationError as wrong:
-            return NotSent(Reason.AUTH_FAILED, f"the server's certificate: {wrong.verify_message}")
-        except ssl.SSLError as wrong:
-            return NotSent(Reason.PROVIDER_UNAVAILABLE, f"the TLS handshake failed: {wrong.reason}")
-        except OSError as wrong:
-            return NotSent(Reason.PROVIDER_UNAVAILABLE, f"no connection: {wrong.strerror or 'failed'}")
+            look_up = resolve_public if endpoint.public_only else resolve
+            connection.open(deadline, endpoint.connect_timeout, self._context, look_up)
+        except (DeadlinePassed, OSError) as wrong:
+            return _not_connected(wrong)
         self._connection = connection
         self._leave_at = time.monotonic() + endpoint.idle_seconds
         return connection
@@ -148,3 +144,18 @@ class HttpClient:
         else:
             self.close()
         return Reply(response.status, headers, bytes(body[:MAX_BODY]), whole)
+
+
+def _not_connected(wrong: DeadlinePassed | OSError) -> NotSent:
+    """Why there is no connection."""
+    match wrong:
+        case DeadlinePassed():
+            return NotSent(Reason.PROVIDER_TIMEOUT, "no connection in time")
+        case NotPublicError():
+            return NotSent(Reason.PROVIDER_REJECTED, str(wrong), for_good=True)
+        case ssl.SSLCertVerificationError():
+            return NotSent(Reason.AUTH_FAILED, f"the server's certificate: {wrong.verify_message}")
+        case ssl.SSLError():
+            return NotSent(Reason.PROVIDER_UNAVAILABLE, f"the TLS handshake failed: {wrong.reason}")
+        case _:
+            return NotSent(Reason.PROVIDER_UNAVAILABLE, f"no connection: {wrong.strerror or 'failed'}")

@@ -8,12 +8,13 @@ import io
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any, cast
 
 import urllib3.connection
 
 from notifier.providers.base import Deadline
-from notifier.providers.wire import DeadlinePassed, dial, left, send_all
+from notifier.providers.wire import DeadlinePassed, Target, dial, left, resolve, send_all
 
 # It logs URLs and whatever stands in headers that it can't read.
 logging.getLogger("urllib3.connection").setLevel(logging.CRITICAL)
@@ -120,9 +121,15 @@ class Connection(urllib3.connection.HTTPConnection):
 
     sock: Any
 
-    def open(self, deadline: Deadline, connect_timeout: float, context: ssl.SSLContext | None) -> None:
+    def open(
+        self,
+        deadline: Deadline,
+        connect_timeout: float,
+        context: ssl.SSLContext | None,
+        look_up: Callable[[str, int, Deadline], list[Target]] = resolve,
+    ) -> None:
         """Dial, and shake hands where there is a `context`; raises `OSError` (TLS too) or `DeadlinePassed`."""
-        sock = dial(self.host, self.port, deadline, connect_timeout)
+        sock = dial(self.host, self.port, deadline, connect_timeout, look_up)
         try:
             if context is not None:
                 sock.settimeout(min(left(deadline), connect_timeout))

@@ -23,9 +23,11 @@ _AGAIN = frozenset({408, 425})
 _TOO_LARGE = 413
 
 
-def unanswered(result: NotSent | NoAnswer) -> Deferred | Uncertain:
+def unanswered(result: NotSent | NoAnswer) -> Deferred | Refused | Uncertain:
     """What a request without an answer means."""
     if isinstance(result, NotSent):
+        if result.for_good:
+            return Refused(result.reason, Answer(text=result.text))
         return Deferred(result.reason, answer=Answer(text=result.text))
     return Uncertain(answer=Answer(text=result.text))
 

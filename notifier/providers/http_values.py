@@ -23,6 +23,8 @@ class Endpoint:
     ca_file: str | None = None
     connect_timeout: float = 5.0
     idle_seconds: float = 20.0
+    #: The host was named from outside: connect only if each of its addresses is public (see `public_addresses`).
+    public_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +39,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Nothing was processed: no connection, or one that took no whole request. `reason` is one of `Deferred`'s."""
+    """Nothing was processed: no connection, or one that took no whole request.
+
+    `reason` is one of `Deferred`'s; with `for_good` (the host may not be called at all) one of `Refused`'s.
+    """
 
     reason: Reason
     text: str
+    for_good: bool = False
 
 
 @dataclass(frozen=True, slots=True)

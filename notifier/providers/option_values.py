@@ -24,6 +24,9 @@ _MAX_DNS_NAME = 253  # RFC 1035, 2.3.4
 _SMS_SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,15}|(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}", re.ASCII)
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}", re.ASCII)
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII)
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", re.ASCII)
+_PUSH_HOST = re.compile(r"(\*\.)?([a-z0-9-]{1,63}\.)+[a-z0-9-]{1,63}", re.ASCII | re.IGNORECASE)
+_CONTACT = re.compile(r"mailto:[^\s@<>]{1,64}@[A-Za-z0-9.-]{1,255}|https://[!-~]{1,500}", re.ASCII)
 _MAX_URL = 2_000
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
 
@@ -65,6 +68,30 @@ def dns_name(text: str) -> str:
     if _DNS_NAME.fullmatch(text) is None or len(text) > _MAX_DNS_NAME:
         raise NotAllowed("must be labels of A-Z a-z 0-9 _ - joined by dots")
     return text.lower()
+
+
+def key_file(text: str) -> str:
+    if not text.startswith("/"):
+        raise NotAllowed("must be the absolute path of a file")
+    return text
+
+
+def push_hosts(text: str) -> str:
+    if text != "*" and not all(_PUSH_HOST.fullmatch(one) for one in text.split(",")):
+        raise NotAllowed("must be host names joined by commas, *.example.com for all below it, or * for any")
+    return text.lower()
+
+
+def contact(text: str) -> str:
+    if _CONTACT.fullmatch(text) is None:
+        raise NotAllowed("must be mailto: with an address, or an https:// URL")
+    return text
+
+
+def google_project(text: str) -> str:
+    if _PROJECT.fullmatch(text) is None:
+        raise NotAllowed("must be a project's ID: 6 to 30 of a-z 0-9 - that begin with a letter")
+    return text
 
 
 def yes_or_no(text: str) -> bool:

@@ -11,13 +11,17 @@ from notifier.providers.option_values import (
     Value,
     account_name,
     between,
+    contact,
     count,
     dns_name,
     email_sender,
     file_path,
+    google_project,
     helo,
+    key_file,
     key_path,
     messaging_service,
+    push_hosts,
     rate,
     sms_sender,
     twilio_account,
@@ -117,3 +121,25 @@ TWILIO_ACCOUNT = Option(
     "SID of the account (`AC…`) where user and password are an API key (`SK…`) and its secret",
     "the user",
 )
+GOOGLE_CREDENTIALS = Option(
+    key_file, "the service account's key file (JSON), on the hosts of the workers", "none; needed"
+)
+GOOGLE_PROJECT = Option(google_project, "the Firebase project's ID", "that of the key file")
+WEBPUSH: Mapping[str, Option] = {
+    "vapid_key": Option(
+        key_file,
+        "the private key of the application server (P-256, PEM), on the hosts of the workers",
+        "none; needed",
+    ),
+    "subject": Option(
+        contact, "whom a push service tells of trouble: `mailto:` or an https URL", "none; needed"
+    ),
+    "hosts": Option(
+        push_hosts,
+        "whose endpoints are sent to: names, `*.example.com` for all below one, `*` for any, joined by commas",
+        "the push services of Chrome, Firefox, Safari and Edge",
+    ),
+    "dangerous_private": Option(
+        yes_or_no, "endpoints on any port of any address, private ones too; for tests", "`false`"
+    ),
+}

@@ -63,6 +63,7 @@ def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults) -> 
         rate=cast("float | None", url.options.get("rate")),
         burst=cast("int | None", url.options.get("burst")),
         utf8_addresses=bool(url.options.get("smtputf8", False)),
+        platforms=scheme.platforms,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from notifier.domain.lanes import Channel
+from notifier.domain.push_tokens import Platform
 from notifier.providers.options import Option, Value
 
 
@@ -63,7 +64,14 @@ class Scheme:
     password_means: str = "password"  # noqa: S105 - what it is called
     #: Whose bound a call has unless the URL says `?timeout=`: a field of `ProviderDefaults`.
     timeout: str = "provider_timeout"
+    #: Whose push tokens it can send to; None: those of every platform.
+    platforms: frozenset[Platform] | None = None
     #: The channel whose sender must be known, from one of `sender_options` or from Settings.
     sender: Channel | None = None
     sender_options: tuple[str, ...] = ("from",)
+    #: Options without which there is no account.
+    needed: tuple[str, ...] = ()
+    #: The extra of the distribution that has what it builds on, and what is imported from there.
+    extra: str | None = None
+    imports: tuple[str, ...] = ()
     checks: tuple[Callable[[ProviderUrl], str | None], ...] = ()

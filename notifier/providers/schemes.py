@@ -6,6 +6,7 @@ Light on purpose: Settings check URLs with it, so no provider's module, HTTP lib
 from collections.abc import Callable, Mapping
 
 from notifier.domain.lanes import Channel
+from notifier.domain.push_tokens import Platform
 from notifier.providers import options
 from notifier.providers.options import Option
 from notifier.providers.scheme import Part, ProviderUrl, Scheme
@@ -112,6 +113,39 @@ _ALL = (
         user_means="API key",
         password_means="API secret",  # noqa: S106 - what it is called
         sender=Channel.SMS,
+        checks=(plain_only_at_home,),
+    ),
+    Scheme(
+        name="fcm",
+        channels=frozenset({Channel.PUSH}),
+        platforms=frozenset({Platform.FCM}),
+        module="notifier.providers.fcm",
+        options={
+            **options.HTTP,
+            "credentials": options.GOOGLE_CREDENTIALS,
+            "project": options.GOOGLE_PROJECT,
+        },
+        example="fcm://?credentials=/etc/notifier/service-account.json",
+        host=Part.ALLOWED,
+        default_host="fcm.googleapis.com",
+        port=443,
+        needed=("credentials",),
+        extra="push",
+        imports=("google.oauth2",),
+        checks=(plain_only_at_home,),
+    ),
+    Scheme(
+        name="webpush",
+        channels=frozenset({Channel.PUSH}),
+        platforms=frozenset({Platform.WEBPUSH}),
+        module="notifier.providers.webpush",
+        options={**options.HTTP, **options.WEBPUSH},
+        example="webpush://?vapid_key=/etc/notifier/vapid.pem&subject=mailto:ops@example.com",
+        host=Part.ALLOWED,
+        port=443,
+        needed=("vapid_key", "subject"),
+        extra="webpush",
+        imports=("pywebpush",),
         checks=(plain_only_at_home,),
     ),
 )

@@ -6,6 +6,7 @@ No error repeats a value of the URL, for any part of it may be a secret that was
 
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from notifier.domain.lanes import Channel
@@ -14,7 +15,7 @@ from notifier.providers import schemes
 from notifier.providers.options import NotAllowed, Value
 from notifier.providers.schemes import Part, ProviderUrl, Scheme
 
-__all__ = ["SCHEMES", "ProviderUrl", "ProviderUrlError", "missing_sender", "parse_url"]
+__all__ = ["SCHEMES", "ProviderUrl", "ProviderUrlError", "missing_extra", "missing_sender", "parse_url"]
 
 #: The schemes each channel takes.
 SCHEMES: Mapping[Channel, tuple[str, ...]] = {
@@ -65,6 +66,25 @@ def missing_sender(url: ProviderUrl, sms_from: str | None) -> str | None:
         return None
     ways = ", ".join(f"?{name}=" for name in one.sender_options)
     return f"{url.scheme}: needs a sender: {ways} or {_SMS_SENDER}"
+
+
+def missing_extra(url: ProviderUrl) -> str | None:
+    """What is wrong when what `url`'s provider builds on is not installed, else None. Imports none of it."""
+    one = schemes.SCHEMES[url.scheme]
+    return None if is_installed(one) else f"{url.scheme}: needs more to be installed: {how_to_install(one)}"
+
+
+def is_installed(scheme: Scheme) -> bool:
+    """Whether everything that the scheme's module imports from its extra can be found."""
+    try:
+        return all(find_spec(name) is not None for name in scheme.imports)
+    except ModuleNotFoundError:  # the package around it is missing
+        return False
+
+
+def how_to_install(scheme: Scheme) -> str:
+    """The command to give."""
+    return f"pip install 'notifier[{scheme.extra}]'"
 
 
 def _scheme(channel: Channel, url: str) -> str:
@@ -150,6 +170,9 @@ def _options(one: Scheme, query: str) -> dict[str, Value]:
             options[name] = allowed[name].read(_decoded(scheme, f"the option {name}", raw) or "")
         except NotAllowed as wrong:
             raise ProviderUrlError(f"{scheme}: the option {name} {wrong}") from None
+    missing = [name for name in one.needed if name not in options]
+    if missing:
+        raise ProviderUrlError(f"{scheme}: needs the option {missing[0]}, as in {one.example}")
     if "burst" in options and "rate" not in options:
         raise ProviderUrlError(f"{scheme}: the option burst needs a rate beside it, as in ?rate=14/s&burst=5")
     return options

@@ -9,6 +9,7 @@ import ipaddress
 import queue
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from notifier.providers.base import Deadline
@@ -18,7 +19,7 @@ _MAX_REPLY = 65_536
 _CHUNK = 65_536
 
 _Address = tuple[Any, ...]
-_Target = tuple[socket.AddressFamily, _Address]
+Target = tuple[socket.AddressFamily, _Address]
 
 
 class DeadlinePassed(Exception):
@@ -88,14 +89,20 @@ class DeadlineReader:
         """The socket is closed by its owner."""
 
 
-def dial(host: str, port: int, deadline: Deadline, connect_timeout: float) -> socket.socket:
+def dial(
+    host: str,
+    port: int,
+    deadline: Deadline,
+    connect_timeout: float,
+    look_up: Callable[[str, int, Deadline], list[Target]] | None = None,
+) -> socket.socket:
     """A connection to the first address of `host` that answers, within `connect_timeout` seconds.
 
     Raises `OSError` (refused, unknown host) or `DeadlinePassed`. Each address gets its share of the time,
-    so that one black hole does not hide the addresses behind it.
+    so that one black hole does not hide the addresses behind it. `look_up` takes the place of `resolve`.
     """
     whole = Deadline(min(connect_timeout, left(deadline)))
-    targets = _resolve(host, port, whole)
+    targets = (look_up or resolve)(host, port, whole)
     failure: OSError | None = None
     for position, (family, address) in enumerate(targets):
         sock = socket.socket(family, socket.SOCK_STREAM)
@@ -117,16 +124,17 @@ def dial(host: str, port: int, deadline: Deadline, connect_timeout: float) -> so
     raise failure
 
 
-def _resolve(host: str, port: int, deadline: Deadline) -> list[_Target]:
+def resolve(host: str, port: int, deadline: Deadline) -> list[Target]:
+    """The addresses of `host`; raises `OSError` if there is none, or `DeadlinePassed`."""
     with contextlib.suppress(ValueError):
         version = ipaddress.ip_address(host).version
         return [(socket.AF_INET if version == 4 else socket.AF_INET6, (host, port))]  # noqa: PLR2004
     return _resolve_aside(host, port, deadline)
 
 
-def _resolve_aside(host: str, port: int, deadline: Deadline) -> list[_Target]:
+def _resolve_aside(host: str, port: int, deadline: Deadline) -> list[Target]:
     """Look `host` up in a thread of its own: the system's resolver knows no timeout of ours."""
-    answers: queue.SimpleQueue[list[_Target] | OSError] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[list[Target] | OSError] = queue.SimpleQueue()
 
     def look_up() -> None:
         try:

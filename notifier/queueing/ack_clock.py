@@ -13,7 +13,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 #: Seconds that an ack waits at most for others of its lane.
-PAUSE: Final = 0.02
+PAUSE: Final = 0.05
 
 
 class AckClock:

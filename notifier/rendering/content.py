@@ -6,7 +6,7 @@ from typing import Any
 from notifier.domain.attachments import Attachment
 from notifier.domain.errors import RenderError
 from notifier.domain.notification import Content
-from notifier.domain.recipients import Recipient, recipient_from_json
+from notifier.domain.recipients import Platform, Recipient, recipient_from_json
 
 _FIELDS = frozenset({"subject", "title", "text", "html"})
 
@@ -31,3 +31,9 @@ def render_recipient(stored: Mapping[str, Any]) -> Recipient:
         return recipient_from_json(dict(stored))
     except (KeyError, ValueError, TypeError) as error:
         raise RenderError("the stored recipient is not of this version") from error
+
+
+def platform_of(stored: Mapping[str, Any]) -> Platform | None:
+    """Whose push token a row's recipient is; None where it is none (or none of this version)."""
+    found = stored.get("platform")
+    return Platform(found) if isinstance(found, str) and found in set(Platform) else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from notifier.domain.lanes import Channel
-from notifier.providers.urls import ProviderUrlError, missing_sender, parse_url
+from notifier.providers.urls import ProviderUrlError, missing_extra, missing_sender, parse_url
 from notifier.settings.fields import Settings
 from notifier.settings.names import variable
 from notifier.settings.urls import is_smtp, weak_credentials
@@ -88,6 +88,9 @@ def _providers(settings: Settings) -> Iterator[Clash]:
             missing = missing_sender(parsed, settings.sms_from)
             if missing is not None:
                 yield Clash((name, "sms_from"), missing)
+            lacking = missing_extra(parsed)
+            if lacking is not None:
+                yield Clash((name,), lacking)
             timeout = parsed.options.get("timeout")
             if isinstance(timeout, float | int) and timeout > longest:
                 allowed = (

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
 
 from notifier.domain.lanes import Lane, Priority
+from notifier.domain.quotas import Quota
 from notifier.settings.names import shown, variable
 from notifier.settings.rules import Answers, Retries, answer_rules, retry_rules
 from notifier.settings.urls import leads_away
@@ -20,6 +21,7 @@ from notifier.settings.values import (
     one_of,
     providers,
     public_address,
+    quotas,
     rates,
     seconds,
     secrets,
@@ -84,8 +86,7 @@ class Settings:
     body_deadline_seconds: float = setting(10.0, seconds(0.1, 300))
     #: Bytes a request's body may have; a longer one is answered 413 before it is read.
     body_limit_bytes: int = setting(262_144, whole(1024, 104_857_600))
-    #: Bytes the body of a request with attachments may have; beside their data it keeps NOTIFIER_BODY_LIMIT_BYTES.
-    #: Files may be 10 MB together, which base64 makes 13.4 MB.
+    #: Bytes a body with attachments may have (10 MB are 13.4 in base64); without their data NOTIFIER_BODY_LIMIT_BYTES.
     attachments_body_limit_bytes: int = setting(15_728_640, whole(1024, 104_857_600))
     #: Bodies above NOTIFIER_BODY_LIMIT_BYTES one HTTP process reads and keeps at once; the next ones wait. Bounds memory,
     #: and the time that other requests wait for their commit: one of 13 MB takes up to a second.
@@ -144,9 +145,11 @@ class Settings:
     sms_providers: tuple[str, ...] = setting(_CONSOLE, providers())
     #: Push providers, likewise. Secret: NOTIFIER_PUSH_PROVIDERS_FILE names a file instead.
     push_providers: tuple[str, ...] = setting(_CONSOLE, providers())
-    #: Rates of single lanes, shared by all processes: email.high=50/m email.low=10/m. A lane's messages then need
-    #: its permit and their provider's. Empty: none has one.
+    #: Rates of single lanes over all processes, needed besides their provider's: email.high=50/m email.low=10/m.
     lane_rates: tuple[tuple[str, float], ...] = setting((), rates(tuple(lane.name for lane in Lane.all())))
+    #: Notifications that a tenant may send, so many at once: acme=100/m other=5/s *=1000/m (* is each other tenant).
+    #: Beyond it the door answers 429; what came in before waits its turn as a due time. Empty: none is limited.
+    tenant_rates: tuple[tuple[str, Quota], ...] = setting((), quotas())
     #: Seconds' worth of a limit that a process takes from the database at once. More means fewer statements (one
     #: each 0.8 of it, for each limit in use) and a looser bound: burst + rate x (window + these seconds).
     rate_lease_seconds: float = setting(0.25, seconds(0.05, 5))
@@ -212,8 +215,7 @@ class Settings:
     breaker_window_seconds: float = setting(30.0, seconds(1, 3600))
     #: Seconds from which on a call is slow.
     breaker_slow_seconds: float = setting(10.0, seconds(0.01, 300))
-    #: Seconds until one call is made to see whether a provider that was taken out is well again; each such probe
-    #: that fails doubles them.
+    #: Seconds until one call probes whether a provider that was taken out is well again; each that fails doubles them.
     breaker_wait_seconds: float = setting(5.0, seconds(0.05, 3600))
     #: The longest such wait in seconds.
     breaker_longest_wait_seconds: float = setting(60.0, seconds(0.05, 86_400))

@@ -7,6 +7,7 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Any, TypeVar
 
+from notifier.domain.quotas import parse_quotas
 from notifier.domain.rates import parse_rate, show_rate
 from notifier.settings import urls
 
@@ -142,6 +143,16 @@ def rates(names: Collection[str]) -> Rule:
         f"rates such as email.high=50/m sms.low=3/s (units s, m, h); their names are {', '.join(names)}",
         optional=True,
         show=lambda found: " ".join(f"{name}={show_rate(rate)}" for name, rate in found),
+    )
+
+
+def quotas() -> Rule:
+    """A quota for each tenant that is named: ``acme=100/m *=1000/m``; may be empty."""
+    return Rule(
+        parse_quotas,
+        "quotas such as acme=100/m other=5/s *=1000/m (whole numbers; units s, m, h), each tenant once",
+        optional=True,
+        show=lambda found: " ".join(f"{name}={quota}" for name, quota in found),
     )
 
 

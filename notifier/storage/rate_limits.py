@@ -20,7 +20,7 @@ _LEASE: TextClause = text(
     VALUES (
         :name,
         statement_timestamp() + make_interval(
-            secs => greatest(:spent, CASE WHEN :block > 0 THEN :block + :tolerance ELSE 0 END)
+            secs => greatest(:beginning, CASE WHEN :block > 0 THEN :block + :tolerance ELSE 0 END)
                 + :debt * :interval * CASE WHEN :slow THEN 2 ELSE 1 END
         ),
         CASE WHEN :block > 0 THEN statement_timestamp() + make_interval(secs => :block) END,
@@ -88,6 +88,7 @@ def lease(engine: Engine, limit: Limit, ask: Ask) -> Lease:
         "interval": limit.interval,
         "tolerance": limit.tolerance,
         "horizon": limit.horizon,
+        "beginning": limit.beginning,
         "spent": limit.spent,
         "recovery": limit.recovery,
         "least_pace": LEAST_PACE,

@@ -155,7 +155,7 @@ class Fleet:
             process.wait(30)
         self._processes = [process for process in self._processes if process not in chosen]
 
-    def key(self, mode: Mode = Mode.LIVE) -> str:
+    def key(self, tenant: str = "default", mode: Mode = Mode.LIVE) -> str:
         """A new API key."""
         key_id, text, digest = new_key(mode)
         api_keys.add(
@@ -163,7 +163,7 @@ class Fleet:
             key_id=key_id,
             key_hash=digest,
             name="acceptance",
-            tenant="default",
+            tenant=tenant,
             mode=mode,
             scopes=SCOPES,
         )

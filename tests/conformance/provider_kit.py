@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from notifier.domain.lanes import Channel
+from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Content, Outgoing
 from notifier.domain.recipients import Recipient
 from notifier.providers.base import Account, ProviderDefaults
@@ -37,6 +38,8 @@ class Http:
     repeats: Callable[[str], Said]
     token: Callable[[Heard], str | None] | None = None
     answers_by_status: bool = True
+    #: What a 404 says of the recipient, where the URL is the recipient's own.
+    not_found: Reason = Reason.PROVIDER_REJECTED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,7 @@ def network_over_http(http: Http) -> Network:
     """What a protocol over HTTP does in each case."""
 
     def repeating(heard: Heard) -> Said:
-        everything = f"{heard.path} {heard.headers} {heard.body.decode()} "
+        everything = f"{heard.path} {heard.headers} {heard.body.decode(errors='replace')} "
         return http.repeats(everything + "x" * 600)
 
     return Network(

@@ -73,6 +73,8 @@ def test_answers_in_its_own_form_are_understood(candidate):
 )
 def test_answers_in_no_form_mean_what_their_status_says(candidate, status, expected):
     """A proxy or load balancer in between speaks HTTP, not the provider's protocol; Retry-After is heard."""
+    if status == 404:
+        expected = Refused(http_of(candidate).not_found)
     asked = {"Retry-After": "7"} if getattr(expected, "not_before", None) else {}
     outcome, _ = answered(candidate, Said(status, b"<html>no</html>", {"Content-Type": "text/html", **asked}))
     assert replace(outcome, answer=expected.answer) == expected

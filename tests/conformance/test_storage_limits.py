@@ -74,6 +74,15 @@ def test_the_statement_says_what_the_arithmetic_says(postgres_engine, asks):
         before, last = after, told
 
 
+def test_a_limit_that_starts_full_gives_its_burst_to_whoever_comes_first(postgres_engine):
+    """A tenant that is new has used nothing; a provider's account may have been used by anybody."""
+    full = Limit("tenant/new/accept", 10.0, burst=5, lead=0.1, starts_full=True)
+    made = rate_limits.lease(postgres_engine, full, Ask(wanted=1))
+    assert (made.granted, made.wait) == (0, 0.0)
+    taken = [rate_limits.lease(postgres_engine, full, Ask(wanted=1)).granted for _ in range(6)]
+    assert taken == [1, 1, 1, 1, 1, 0]
+
+
 def test_a_lease_is_one_statement_and_its_own_transaction(postgres_engine):
     said = []
     event.listen(postgres_engine, "before_cursor_execute", lambda *given: said.append(given[2]))

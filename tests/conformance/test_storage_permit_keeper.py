@@ -8,7 +8,6 @@ import structlog
 from sqlalchemy import event
 
 from notifier.delivery.fallback import Fallback
-from notifier.delivery.limit_stores import LocalLimits, SharedLimits
 from notifier.delivery.permit_keeper import PermitKeeper
 from notifier.delivery.permit_stock import PermitStock
 from notifier.delivery.permits import Permits
@@ -17,6 +16,7 @@ from notifier.domain.lifecycle import Reason
 from notifier.domain.limits import Limit
 from notifier.domain.outcomes import Deferred
 from notifier.queueing.broker import NotBefore
+from notifier.storage.limit_stores import LocalLimits, SharedLimits
 from tests.conformance.storage_kit import EMAIL_HIGH, EMAIL_LOW, SMS_HIGH
 from tests.nodes.waiting import wait_until
 

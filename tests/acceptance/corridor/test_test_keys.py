@@ -18,7 +18,7 @@ def test_each_ending_is_forced_and_a_replay_is_simulated_too(tmp_path, postgres_
         fleet.sink()
         fleet.serve()
         address = f"http://127.0.0.1:{fleet.ports[0]}"
-        test, live = Client(address, fleet.key(Mode.TEST)), Client(address, fleet.key())
+        test, live = Client(address, fleet.key(mode=Mode.TEST)), Client(address, fleet.key())
         fleet.work(threads=4)
         fleet.wait_for_workers(1, 60)
         smtp = live.ask("/v1/providers")["data"][0]["name"]

@@ -24,6 +24,7 @@ from notifier.http.server import listen, serve_on
 from notifier.intake.accept import Intake
 from notifier.intake.admission import Admission, Limits
 from notifier.intake.groups import GroupWriter
+from notifier.intake.quotas import no_quotas
 from notifier.storage import api_keys, migrations
 from notifier.storage.engine import Use, make_engine, writing
 from notifier.storage.tables import notifications
@@ -67,6 +68,7 @@ class Door:
         self.broker_up = True
         self.captured = None
         self.links = UnsubscribeLinks()
+        self.quotas = no_quotas()
         self.stop = asyncio.Event()
         self.key = self.new_key()
 
@@ -94,6 +96,7 @@ class Door:
             backlog_full=lambda: self.admission.full,
             captured=self.captured,
             links=self.links,
+            quotas=self.quotas,
         )
         self.app = build_app(parts, self.config)
         sock = listen("127.0.0.1", 0)
@@ -195,12 +198,18 @@ def links():
 
 
 @pytest.fixture
-async def door(empty_database, tmp_path, config, wait, links):
+def quotas():
+    """No tenant is limited, unless a test module overrides this."""
+    return no_quotas()
+
+
+@pytest.fixture
+async def door(empty_database, tmp_path, config, wait, links, quotas):
     """A door that serves until the test ends."""
     path = tmp_path / "notifier.db"
     shutil.copy(empty_database, path)
     made = Door(f"sqlite:///{path}", config, wait=wait)
-    made.links = links
+    made.links, made.quotas = links, quotas
     await made.start()
     yield made
     await made.close()

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.delivery.fallback import GRACE, Fallback
-from notifier.delivery.limit_stores import LocalLimits
 from notifier.delivery.permit_stock import Permit, PermitStock
 from notifier.domain.limits import Ask, Limit
 from notifier.queueing.broker import NotBefore
+from notifier.storage.limit_stores import LocalLimits
 
 LIMIT = Limit("email/ses", 0.02, burst=10)
 WEIGHTS = (4.0, 2.0, 1.0)

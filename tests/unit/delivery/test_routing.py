@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.domain.lanes import Channel, Lane, Priority
+from notifier.domain.recipients import Platform
 from notifier.queueing.broker import Grant, NotBefore
 from notifier.routing import Leave, Router, Turns
 
@@ -100,3 +101,43 @@ def test_who_comes_back_is_owed_one_round_at_the_most(chosen):
     late = Counter(names[-20:])
     assert late["a"] == pytest.approx(10, abs=2)
     assert late["b"] == pytest.approx(5, abs=2)
+
+
+PUSH = Lane(Channel.PUSH, Priority.HIGH)
+SERVED = {
+    "apple": frozenset({Platform.APNS}),
+    "one": frozenset({Platform.FCM}),
+    "two": frozenset({Platform.FCM}),
+}
+
+
+def push_router(limits=None, breakers=None, **weights):
+    accounts = weights or {"apple": None, "one": None, "two": None}
+    return Router({Channel.PUSH: accounts}, limits, breakers, SERVED)
+
+
+def test_a_platform_is_sent_to_by_those_that_serve_it():
+    """The first of them that is well and has a permit, whatever the others are."""
+    assert push_router().grant_for(PUSH, Platform.FCM) == Grant("one")
+    assert push_router().grant_for(PUSH, Platform.APNS) == Grant("apple")
+    assert push_router(breakers=Health(one=Leave.NO)).grant_for(PUSH, Platform.FCM) == Grant("two")
+    assert push_router(Permits(one=NotBefore(0.2))).grant_for(PUSH, Platform.FCM) == Grant("two")
+    out = push_router(breakers=Health(one=Leave.NO, two=Leave.NO))
+    assert isinstance(out.grant_for(PUSH, Platform.FCM), NotBefore)
+
+
+def test_weights_hold_among_those_that_serve_a_platform():
+    made = push_router(apple=5, one=1, two=2)
+    names = [made.grant_for(PUSH, Platform.FCM).provider for _ in range(9)]
+    assert Counter(names) == {"one": 3, "two": 6}
+
+
+def test_nobody_is_named_who_does_not_serve_the_platform():
+    made = push_router()
+    assert made.names(Channel.PUSH, Platform.FCM) == ("one", "two")
+    assert made.names(Channel.PUSH, Platform.WEBPUSH) == ()
+
+
+def test_an_account_that_names_no_platform_serves_all():
+    made = Router({Channel.PUSH: {"console": None}})
+    assert made.names(Channel.PUSH, Platform.WEBPUSH) == ("console",)

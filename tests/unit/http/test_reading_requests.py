@@ -1,5 +1,6 @@
 """From bytes to a notification: the quick way and the slow one agree, and nothing else gets through."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,8 @@ from hypothesis import strategies as some
 
 from notifier.domain.errors import InvalidFields
 from notifier.domain.lanes import Channel, Lane, Priority
-from notifier.domain.lifecycle import OnUncertain
+from notifier.domain.lifecycle import Mode, OnUncertain
+from notifier.domain.recipients import Platform
 from notifier.http import schemas
 from notifier.http.callers import Caller
 from notifier.http.checking import check_shape
@@ -178,3 +180,54 @@ def test_reading_a_usual_request_is_quick():
         return min(times)
 
     assert cost(160_000) < 60 * max(cost(10_000), 0.0005)
+
+
+TWO_PLATFORMS = dataclasses.replace(
+    ASKED,
+    config=HttpConfig(
+        providers={Channel.PUSH: ("google", "browsers", "spare")},
+        platforms={
+            "google": frozenset({Platform.FCM}),
+            "browsers": frozenset({Platform.WEBPUSH}),
+            "spare": frozenset({Platform.FCM}),
+        },
+    ),
+)
+
+
+def push_to(platform, **more):
+    to = {"push_token": "a" * 64, "platform": platform}
+    return {"channel": "push", "to": to, "content": {"text": "t"}, **more}
+
+
+def test_a_platform_that_no_provider_serves_is_refused_at_the_door():
+    """Naming the field and what would do; it would never be sent."""
+    with pytest.raises(InvalidFields) as refused:
+        read(push_to("apns"), TWO_PLATFORMS)
+    (error,) = refused.value.errors
+    assert (error.pointer, error.code) == ("/to/platform", "not_allowed")
+    assert error.detail == "must be one of fcm, webpush: no provider is configured for apns"
+    assert read(push_to("fcm"), TWO_PLATFORMS).recipient.platform is Platform.FCM
+
+
+def test_a_provider_of_another_platform_is_refused_at_the_door():
+    """An FCM token is of no use to a web push service."""
+    with pytest.raises(InvalidFields) as refused:
+        read(push_to("fcm", provider="browsers"), TWO_PLATFORMS)
+    (error,) = refused.value.errors
+    assert (error.pointer, error.detail) == ("/provider", "must be one of google, spare")
+    assert read(push_to("fcm", provider="spare"), TWO_PLATFORMS).provider == "spare"
+
+
+def test_a_test_key_may_send_to_every_platform():
+    """The simulator serves them all; a provider that it names must serve the platform, as for a live key."""
+    caller = dataclasses.replace(ASKED.caller, mode=Mode.TEST)
+    asked = dataclasses.replace(TWO_PLATFORMS, caller=caller)
+    for platform in Platform:
+        to = {"push_token": "simulator-bounce", "platform": platform}
+        assert read(push_to(platform, to=to), asked).mode is Mode.TEST
+    assert read(push_to("apns", provider="simulator"), asked).provider == "simulator"
+    with pytest.raises(InvalidFields) as refused:
+        read(push_to("fcm", provider="browsers"), asked)
+    (error,) = refused.value.errors
+    assert (error.pointer, error.detail) == ("/provider", "must be one of google, spare, simulator")

@@ -271,3 +271,14 @@ def test_closing_while_idle_lets_go_of_the_socket():
         assert isinstance(client.send(POST, Deadline(5)), Reply)
         client.close()
         assert gone.wait(5)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433"])
+def test_a_host_named_from_outside_must_be_public(host):
+    """Nothing is connected to inside, whatever the name's spelling, and another try would be no better."""
+    with web_server(Said()) as server:
+        client = HttpClient(Endpoint(host=host, port=server.port, plain=True, public_only=True))
+        result = client.send(POST, Deadline(5))
+        client.close()
+        assert result == NotSent(Reason.PROVIDER_REJECTED, "the host's address is not public", for_good=True)
+        assert server.connections == 0

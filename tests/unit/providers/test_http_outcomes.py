@@ -75,6 +75,12 @@ def test_what_was_not_sent_is_deferred_and_what_was_not_answered_is_uncertain():
     assert unanswered(NoAnswer("x")) == Uncertain(answer=Answer(text="x"))
 
 
+def test_what_may_not_be_called_is_refused():
+    """Another try would lead to the same private address."""
+    found = unanswered(NotSent(Reason.PROVIDER_REJECTED, "x", for_good=True))
+    assert found == Refused(Reason.PROVIDER_REJECTED, Answer(text="x"))
+
+
 def test_a_row_waits_the_longer_and_tries_no_more_than_it_says():
     """The provider's wish is never undercut, nor is the table's own wait."""
     row = Row(("1",), Deferred(Reason.THROTTLED, 60.0), "slow", tries=3, then=Reason.UNREACHABLE_RECIPIENT)

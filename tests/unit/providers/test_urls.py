@@ -1,5 +1,6 @@
 """Provider URLs: what is taken, what is refused, and that no refusal tells a secret."""
 
+import dataclasses
 import ssl
 import subprocess
 import sys
@@ -10,12 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.domain.lanes import Channel
+from notifier.providers import schemes
 from notifier.providers.base import ProviderDefaults
 from notifier.providers.registry import accounts, parse_provider_url
 from notifier.providers.senders import Sender
 from notifier.providers.smtp import config_of
 from notifier.providers.smtp_connect import tls_context
-from notifier.providers.urls import SCHEMES, ProviderUrlError, parse_url
+from notifier.providers.urls import (
+    SCHEMES,
+    ProviderUrlError,
+    how_to_install,
+    is_installed,
+    missing_extra,
+    parse_url,
+)
 
 DEFAULTS = ProviderDefaults()
 
@@ -237,3 +246,17 @@ def test_naming_accounts_imports_no_provider():
         "assert 'urllib3' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_not_installed_is_named_with_how_to_install_it():
+    """At the start and by doctor, not at the first send; nothing is imported for it."""
+    scheme = dataclasses.replace(schemes.SCHEMES["fcm"], imports=("json", "nobody.has.this"))
+    assert not is_installed(scheme)
+    assert is_installed(dataclasses.replace(scheme, imports=("json.decoder",)))
+    assert how_to_install(scheme) == "pip install 'notifier[push]'"
+    assert missing_extra(parse_url(Channel.PUSH, "fcm://?credentials=/k.json")) is None
+
+
+def test_an_option_that_is_needed_is_asked_for():
+    with pytest.raises(ProviderUrlError, match="fcm: needs the option credentials, as in fcm://"):
+        parse_url(Channel.PUSH, "fcm://?rate=1/s")
