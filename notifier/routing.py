@@ -1,4 +1,4 @@
-"""Which provider account sends next: the gate's grant, unless the request named one.
+"""Which provider account may send next: the gate's grant.
 
 A push account serves one platform, and the gate knows only the lane: whoever has read the recipient asks again for
 its platform where the grant is of another.
@@ -167,14 +167,3 @@ class Router:
     def _serves(self, name: str, platform: Platform) -> bool:
         platforms = self._served.get(name)
         return platforms is None or platform in platforms
-
-    def choose(
-        self, channel: Channel, wanted: str | None, granted: str | None, platform: Platform | None = None
-    ) -> str | None:
-        """The account for one attempt; None if no configured one will do: as it was asked for, for `platform`."""
-        names = self.names(channel, platform)
-        if wanted is not None:
-            return wanted if wanted in names else None
-        if granted in names:
-            return granted
-        return names[0] if names else None

@@ -13,7 +13,7 @@ from notifier.actors.finishing import Finishing
 from notifier.actors.lifetime import Lifetime
 from notifier.bootstrap import engines
 from notifier.bootstrap.limits import make_limits, tenant_store
-from notifier.bootstrap.providers import make_accounts, make_breakers, make_router
+from notifier.bootstrap.providers import make_accounts, make_breakers, make_router, make_simulators
 from notifier.bootstrap.relays import StandInRelay, make_relay
 from notifier.bootstrap.roads import BrokerParts
 from notifier.bootstrap.scheduling import lane_options, make_policy
@@ -95,11 +95,11 @@ def make_back(
     claims, records = engines.claims(settings), engines.records(settings)
     owner, begun = uuid4(), Begun(settings.lease_seconds)
     recorder = Recorder(records, begun, threads, signals=signals, reach=reach)
-    accounts = make_accounts(settings, capture)
+    accounts, simulators = make_accounts(settings, capture), make_simulators(settings)
     if settings.production:
         _warn_of_console(accounts)
     limits = make_limits(settings, accounts, threads)
-    breakers = make_breakers(settings, records, owner, accounts)
+    breakers = make_breakers(settings, records, owner, accounts, simulators)
     router = make_router(accounts, limits.permits, breakers)
     scheduling = LaneScheduling(
         make_gate(router, settings.queue_prefix),
@@ -126,6 +126,7 @@ def make_back(
         retry_policy(settings),
         _delivery_config(settings),
         put_back=_putting_back(scheduling),
+        simulators=simulators,
         calls=Calls(
             router,
             permits=limits.permits,

@@ -27,7 +27,7 @@ _STOP_SECONDS = 45
 
 
 class DevService:
-    """Front, relay and worker on one broker; `key` is this start's development key."""
+    """Front, relay and worker on one broker; `key` and `test_key` are this start's development keys."""
 
     def __init__(self, settings: Settings) -> None:
         migrations.upgrade(settings.database_url)
@@ -40,7 +40,7 @@ class DevService:
         # Nobody balances between development servers, so nobody needs to notice first.
         self._config = replace(config, linger=0.0)
         self._worker = dramatiq.Worker(self._broker.broker, worker_timeout=100)
-        self.key = ""
+        self.key = self.test_key = ""
 
     def _messages(self) -> list[dict[str, Any]]:
         return [message.to_json() for message in self._captured.messages()]
@@ -48,25 +48,28 @@ class DevService:
     def start(self) -> None:
         """Begin to accept, relay and send."""
         self._front.start()
-        self.key = self._new_key()
+        self._end_old_keys()
+        self.key, self.test_key = self._new_key(Mode.LIVE), self._new_key(Mode.TEST)
         if isinstance(self._broker.broker, EmbeddedBroker):
             self._broker.broker.on_room = self._relay.relay.wake
         self._relay_thread = run_in_thread(self._relay)
         self._worker.start()
 
-    def _new_key(self) -> str:
-        """A key for this start; those of earlier ones end."""
+    def _end_old_keys(self) -> None:
+        """Development keys live as long as their start."""
         for key in api_keys.every(self._front.engine):
             if key.name == _KEY_NAME and key.revoked_at is None:
                 api_keys.revoke(self._front.engine, key.id)
-        key_id, text, digest = new_key(Mode.LIVE)
+
+    def _new_key(self, mode: Mode) -> str:
+        key_id, text, digest = new_key(mode)
         api_keys.add(
             self._front.engine,
             key_id=key_id,
             key_hash=digest,
             name=_KEY_NAME,
             tenant="default",
-            mode=Mode.LIVE,
+            mode=mode,
             scopes=SCOPES,
         )
         return text

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from notifier.delivery.breaker import BreakerPolicy
 from notifier.delivery.breakers import Breakers
 from notifier.domain.lanes import Channel
+from notifier.providers import simulator
 from notifier.providers.base import Account
 from notifier.providers.captured import Captured
 from notifier.providers.registry import ProviderDefaults, accounts
@@ -39,6 +40,11 @@ def make_accounts(
     return {channel: {one.name: one for one in found[channel]} for channel in Channel}
 
 
+def make_simulators(settings: Settings) -> dict[Channel, Account]:
+    """Each channel's account for test keys; its calls are bound as a real provider's."""
+    return simulator.accounts(settings.provider_timeout_seconds)
+
+
 def provider_names(settings: Settings) -> dict[Channel, tuple[str, ...]]:
     """The names of each channel's accounts, the preferred one first."""
     return {channel: tuple(known) for channel, known in make_accounts(settings).items()}
@@ -56,14 +62,15 @@ def make_router(
 
 
 def make_breakers(
-    settings: Settings, engine: Engine, owner: UUID, known: Mapping[Channel, Mapping[str, Account]]
+    settings: Settings,
+    engine: Engine,
+    owner: UUID,
+    known: Mapping[Channel, Mapping[str, Account]],
+    simulators: Mapping[Channel, Account],
 ) -> Breakers:
-    """A worker's breakers over all accounts."""
-    timeouts = {
-        ProviderKey(channel, name): account.timeout
-        for channel, names in known.items()
-        for name, account in names.items()
-    }
+    """A worker's breakers over all accounts; those of the simulators are their own."""
+    everyone = [*simulators.values(), *(one for names in known.values() for one in names.values())]
+    timeouts = {ProviderKey(one.channel, one.name): one.timeout for one in everyone}
     policy = BreakerPolicy(
         window=settings.breaker_window_seconds,
         errors=settings.breaker_percent / 100,

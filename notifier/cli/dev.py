@@ -64,7 +64,7 @@ def _run(settings: Settings, sock: object, *, tour: bool, once: bool) -> bool:
             if tour and not once:
                 passed = await asyncio.to_thread(show_books, settings) and passed
             if not once:
-                greet(address, service.key)
+                greet(address, service.key, service.test_key)
                 await stop.wait()
 
     try:

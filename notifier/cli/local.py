@@ -19,6 +19,7 @@ from notifier.cli.answers import Answer, NoAnswer
 from notifier.cli.database import NotUsable, open_database, reason_of
 from notifier.domain.errors import NotConfirmed, NotFound, NotifierError
 from notifier.domain.ids import parse_notification_id
+from notifier.domain.keys import parse_tenant
 from notifier.domain.lanes import Channel, Lane
 from notifier.domain.notification import NewNotification
 from notifier.domain.replays import OperationKind
@@ -94,11 +95,12 @@ class _Watched:
 
 
 class LocalDoor:
-    """A `Door` without HTTP, for one tenant."""
+    """A `Door` without HTTP, for one tenant's data or that of its test keys."""
 
     def __init__(self, settings: Settings, tenant: str) -> None:
         self._settings = settings
-        self._caller = Caller(key_id=_KEY_ID, tenant=tenant, scopes=frozenset({"send", "read"}))
+        mode = parse_tenant(tenant)[1]
+        self._caller = Caller(key_id=_KEY_ID, tenant=tenant, mode=mode, scopes=frozenset({"send", "read"}))
         configure_logs("console", "critical")
 
     def send(self, body: bytes, *, idempotency_key: str | None, dry_run: bool) -> Answer:

@@ -11,6 +11,7 @@ from notifier.cli.answers import Answer, Door, NoAnswer
 from notifier.cli.doors import end_with_problem, open_door
 from notifier.cli.keys import check_tenant
 from notifier.cli.support import fail, json_option, say
+from notifier.domain.keys import parse_tenant, tenant_of
 from notifier.domain.lanes import Priority
 from notifier.domain.lifecycle import FINAL, Status
 
@@ -46,11 +47,16 @@ def _key(_context: click.Context, _parameter: click.Parameter, text: str | None)
 
 
 def _tenant(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
-    return None if text is None else check_tenant(context, parameter, text)
+    if text is None:
+        return None
+    name, mode = parse_tenant(text)
+    return tenant_of(check_tenant(context, parameter, name), mode)
 
 
 tenant_option = click.option(
-    "--tenant", callback=_tenant, help='Whose it is, without NOTIFIER_URL; "default" unless given.'
+    "--tenant",
+    callback=_tenant,
+    help='Whose it is, without NOTIFIER_URL; "default" unless given. NAME/test is what its test keys see.',
 )
 
 

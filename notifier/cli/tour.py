@@ -23,7 +23,8 @@ _EXAMPLES = {
             "html": "<p>Your account is ready.</p>",
         },
     ),
-    Channel.SMS: ({"phone": "+447700900000"}, {"text": "Your code is 123456"}),
+    # From the range that is kept for fiction, as the one below is.
+    Channel.SMS: ({"phone": "+12025550123"}, {"text": "Your code is 123456"}),
     Channel.PUSH: (
         {"push_token": "a1" * 32, "platform": "apns"},
         {"title": "Parcel on its way", "text": "It arrives between 10 and 12."},
@@ -82,16 +83,17 @@ class Tour:
             await asyncio.sleep(_POLL)
 
 
-def greet(address: str, key: str) -> None:
-    """Where it listens and a line to try."""
+def greet(address: str, key: str, test_key: str) -> None:
+    """Where it listens, its keys and a line to try."""
     body = json.dumps(
-        {"channel": "sms", "priority": "high", "to": {"phone": "+447700900000"}, "content": {"text": "Hello"}}
+        {"channel": "sms", "priority": "high", "to": {"phone": "+12025550123"}, "content": {"text": "Hello"}}
     )
     click.echo(
         f"""
 notifier listens at {address} (this machine only; Ctrl-C stops it)
 
   key    {key}
+  test   {test_key} (nothing leaves; docs/testing-with-test-keys.md)
   try    curl -i {address}/v1/notifications \\
            -H 'Authorization: Bearer {key}' \\
            -H 'Content-Type: application/json' \\

@@ -100,7 +100,7 @@ class Calls:
         lane = proxy.decoded.lane
         grant, proxy.grant = proxy.grant, None
         if grant is None or grant.provider != account.name:
-            # The request names its provider, and the gate could not know.
+            # The request names its provider, or it is a test key's: the gate could not know.
             self._let_go(lane, grant)
             return self._router.grant_of(lane, account.name)
         found = self._permits.renewed(lane, grant)

@@ -14,12 +14,13 @@ import structlog
 
 from notifier.delivery import endings
 from notifier.delivery.calling import Calls
+from notifier.delivery.choosing import account_for, serving
 from notifier.delivery.claims import ClaimDesk, new_claim_id
 from notifier.delivery.recorder import Owed, Recorder
 from notifier.delivery.tenant_turns import TenantTurns
 from notifier.domain.errors import RenderError
 from notifier.domain.lanes import Channel
-from notifier.domain.lifecycle import Reason
+from notifier.domain.lifecycle import Mode, Reason
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Answer, Outcome, Refused, Uncertain
 from notifier.domain.retries import RetryPolicy
@@ -48,7 +49,10 @@ class DeliveryConfig:
 
 
 class Deliverer:
-    """The back half's executor. `put_back(proxy, seconds)` returns a message to this process's lane queue."""
+    """The back half's executor. `put_back(proxy, seconds)` returns a message to this process's lane queue.
+
+    `accounts` are real; what a test key sent goes to its channel's one of `simulators`.
+    """
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class Deliverer:
         config: DeliveryConfig,
         *,
         put_back: Callable[[Proxy, float], None],
+        simulators: Mapping[Channel, Account] | None = None,
         calls: Calls | None = None,
         turns: TenantTurns | None = None,
         links: UnsubscribeLinks | None = None,
@@ -69,8 +74,8 @@ class Deliverer:
     ) -> None:
         self._desk = desk
         self._recorder = recorder
-        self._router = router
         self._accounts = accounts
+        self._simulators = simulators or {}
         self._policy = policy
         self._config = config
         self._put_back = put_back
@@ -161,18 +166,22 @@ class Deliverer:
 
     def _account(self, claimed: Claimed, proxy: Proxy) -> Account | NotBefore | None:
         """Who is to send it; `NotBefore`: nobody can now, None: nobody ever."""
-        turn = self._turns.wait(claimed.tenant) if self._turns is not None else 0.0
+        turn = self._turns.wait(claimed.tenant, claimed.mode) if self._turns is not None else 0.0
         if turn > 0:
             return NotBefore(turn)
         channel, platform = claimed.lane.channel, platform_of(claimed.recipient)
-        granted = proxy.grant.provider if proxy.grant else None
-        name = self._router.choose(channel, claimed.provider, granted, platform)
-        if name is not None and claimed.provider is None and platform is not None:
+        live = serving(self._accounts[channel], platform)
+        if claimed.mode is Mode.LIVE and claimed.provider is None and platform is not None and live:
             grant = self._calls.grant_for(proxy, platform)
             if isinstance(grant, NotBefore):
                 return grant
-            name = grant.provider
-        return self._accounts[channel].get(name) if name else None
+        return account_for(
+            claimed.mode,
+            live,
+            self._simulators.get(channel),
+            wanted=claimed.provider,
+            granted=proxy.grant.provider if proxy.grant else None,
+        )
 
     def _call(self, claimed: Claimed, proxy: Proxy, account: Account, asked_at: float) -> Outcome | NotBefore:
         try:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from notifier.domain.lifecycle import Mode
 from notifier.domain.limits import Ask
-from notifier.domain.quotas import Quota, quota_of
+from notifier.domain.quotas import Quota, bucket_of, quota_of
 from notifier.storage.limit_stores import LimitStore
 
 log = structlog.get_logger("notifier.delivery")
@@ -40,15 +41,15 @@ class TenantTurns:
         self._lead = lead
         self._clock = clock
         self._lock = threading.Lock()
-        #: By tenant the moment that was given away last.
+        #: By limit the moment that was given away last.
         self._last: dict[str, float] = {}
 
-    def wait(self, tenant: str) -> float:
+    def wait(self, tenant: str, mode: Mode = Mode.LIVE) -> float:
         """0: one notification of the tenant may be sent now; else the seconds until it should ask again."""
         quota = quota_of(self._quotas, tenant)
         if quota is None:
             return 0.0
-        limit = quota.limit(f"tenant/{tenant}/send", self._lead)
+        limit = quota.limit(bucket_of(tenant, mode, "send"), self._lead)
         try:
             found = self._store.lease(limit, Ask(wanted=1))
             if not found.granted and found.wait <= 0:
@@ -56,12 +57,14 @@ class TenantTurns:
         except SQLAlchemyError as error:
             log.warning("tenant_quota_unread", error=type(error).__name__)
             return _AWAY
-        return 0.0 if found.granted else self._turn(tenant, max(found.wait, quota.interval), quota.interval)
+        return (
+            0.0 if found.granted else self._turn(limit.name, max(found.wait, quota.interval), quota.interval)
+        )
 
-    def _turn(self, tenant: str, wait: float, interval: float) -> float:
+    def _turn(self, name: str, wait: float, interval: float) -> float:
         """The next free moment after `wait`; beyond the longest all share the last one."""
         with self._lock:
             now = self._clock()
-            moment = max(now + wait, self._last.get(tenant, 0.0) + interval)
-            self._last[tenant] = min(moment, now + LONGEST)
+            moment = max(now + wait, self._last.get(name, 0.0) + interval)
+            self._last[name] = min(moment, now + LONGEST)
             return min(moment - now, LONGEST)

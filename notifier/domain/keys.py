@@ -17,6 +17,7 @@ SCOPES = frozenset({"send", "read", "admin"})
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 8
 _SECRET_BYTES = 32
+_TEST_DATA = "/test"
 _FORM = re.compile(r"nk_(?:live|test)_([a-z0-9]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -25,6 +26,21 @@ def new_key(mode: Mode) -> tuple[str, str, bytes]:
     key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
     text = f"nk_{mode}_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
     return key_id, text, key_hash(text)
+
+
+def tenant_of(tenant: str, mode: Mode) -> str:
+    """Whose data a tenant's keys of this mode reach: test data is kept as a tenant's of its own, ``acme/test``.
+
+    So no question can mix the two, whichever asks: lists, failures, replays, suppressions. No tenant's name has a
+    slash in it.
+    """
+    return tenant if mode is Mode.LIVE else f"{tenant}{_TEST_DATA}"
+
+
+def parse_tenant(text: str) -> tuple[str, Mode]:
+    """A tenant as `tenant_of` writes it: its name, and of which keys it is."""
+    name = text.removesuffix(_TEST_DATA)
+    return name, Mode.LIVE if name == text else Mode.TEST
 
 
 def key_hash(text: str) -> bytes:

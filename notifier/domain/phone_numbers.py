@@ -6,9 +6,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from notifier.domain.errors import InvalidInput
-
-#: The simulator's numbers, from Ofcom's range for drama: possible, never valid, never anybody's.
-SIMULATOR_PHONES = frozenset(f"+44770090000{last}" for last in range(7))
+from notifier.domain.simulator import SIMULATOR_PHONES
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from notifier.domain.errors import InvalidInput
+from notifier.domain.simulator import ENDING_OF_TOKEN
 
 
 class Platform(StrEnum):
@@ -49,10 +50,12 @@ def parse_platform(text: str) -> Platform:
 
 
 def normal_token(token: str | dict[str, Any], platform: Platform) -> str:
-    """The token as it is kept; a Web Push subscription becomes canonical JSON text.
+    """The token as it is kept; a Web Push subscription becomes canonical JSON text, the simulator's are taken as they are.
 
     Raises `InvalidInput` (``invalid_recipient``, below ``/push_token``), never with any of the token.
     """
+    if isinstance(token, str) and token in ENDING_OF_TOKEN:
+        return token
     if platform is Platform.WEBPUSH:
         return _subscription(token)
     if not isinstance(token, str):

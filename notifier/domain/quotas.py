@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from notifier.domain.lifecycle import Mode
 from notifier.domain.limits import Limit
 
 #: Stands for every tenant that is not named.
@@ -66,3 +67,12 @@ def parse_quotas(text: str) -> tuple[tuple[str, Quota], ...]:
 def quota_of(quotas: Mapping[str, Quota], tenant: str) -> Quota | None:
     """A tenant's own, else that of any; None: it is not limited."""
     return quotas.get(tenant) or quotas.get(ANY)
+
+
+def bucket_of(tenant: str, mode: Mode, side: str) -> str:
+    """The name its bucket is kept by; what is sent with test keys uses up nothing of what is sent for real.
+
+    >>> bucket_of("acme", Mode.LIVE, "send"), bucket_of("acme", Mode.TEST, "send")
+    ('tenant/acme/send', 'tenant/acme/test/send')
+    """
+    return f"tenant/{tenant}/{side}" if mode is Mode.LIVE else f"tenant/{tenant}/{mode}/{side}"

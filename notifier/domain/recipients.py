@@ -11,8 +11,9 @@ from typing import Any, Self
 
 from notifier.domain.email_addresses import check_name, mixes_scripts, normal_address
 from notifier.domain.lanes import Channel
-from notifier.domain.phone_numbers import SIMULATOR_PHONES, normal_number
+from notifier.domain.phone_numbers import normal_number
 from notifier.domain.push_tokens import Platform, canonical_subscription, normal_token, parse_platform
+from notifier.domain.simulator import ENDING_OF_TOKEN, SIMULATOR_PHONES
 
 __all__ = [
     "SIMULATOR_PHONES",
@@ -91,7 +92,7 @@ class PhoneNumber:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PushToken:
-    """A device's token; for Web Push, the subscription as canonical JSON text."""
+    """A device's token; for Web Push, the subscription as canonical JSON text. The simulator's are plain everywhere."""
 
     token: str
     platform: Platform
@@ -108,14 +109,23 @@ class PushToken:
         return Channel.PUSH
 
     @property
+    def _is_subscription(self) -> bool:
+        return self.platform is Platform.WEBPUSH and self.token not in ENDING_OF_TOKEN
+
+    @property
     def subscription(self) -> dict[str, Any]:
         """The Web Push subscription: ``{"endpoint", "keys": {"p256dh", "auth"}}``."""
         found: dict[str, Any] = json.loads(self.token)
         return found
 
+    @property
+    def named_by(self) -> str:
+        """What tells it from every other: the token, of a subscription its endpoint."""
+        return str(self.subscription["endpoint"]) if self._is_subscription else self.token
+
     def to_json(self) -> dict[str, Any]:
         """``{"push_token", "platform"}``."""
-        token = self.subscription if self.platform is Platform.WEBPUSH else self.token
+        token = self.subscription if self._is_subscription else self.token
         return {"push_token": token, "platform": self.platform.value}
 
     def __repr__(self) -> str:
@@ -147,6 +157,6 @@ def address_key(recipient: Recipient) -> str:
             return address.lower()
         case PhoneNumber(number):
             return number
-        case PushToken(token, platform):
-            text = recipient.subscription["endpoint"] if platform is Platform.WEBPUSH else token
+        case PushToken(_, platform):
+            text = recipient.named_by
             return f"{platform}:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -11,7 +11,10 @@ _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The tenant behind a key and what the key may do; None means no limit."""
+    """The tenant behind a key and what the key may do; None means no limit.
+
+    A test key's `tenant` is that of its test data (`notifier.domain.keys.tenant_of`).
+    """
 
     key_id: str
     tenant: str
@@ -24,6 +27,11 @@ class Caller:
         """Raise `Problem` ``forbidden`` unless the key has the scope; `admin` has them all."""
         if scope not in self.scopes and "admin" not in self.scopes:
             raise Problem("forbidden", f"the key does not have the scope {scope}")
+
+    def must_be_live(self) -> None:
+        """Raise `Problem` ``forbidden`` for a test key: what it asks for touches what live keys send."""
+        if self.mode is not Mode.LIVE:
+            raise Problem("forbidden", "a test key may not change what live notifications go through")
 
     def must_reach(self, lane: Lane) -> None:
         """Raise `Problem` ``forbidden`` unless the key may send down this lane."""

@@ -12,11 +12,13 @@ from uuid import UUID
 
 import msgspec
 
+from notifier.domain import simulator
 from notifier.domain.attachments import Attachment
 from notifier.domain.content import check_content
 from notifier.domain.errors import FieldError, InvalidFields, InvalidInput
 from notifier.domain.lanes import Channel, Lane, Priority
-from notifier.domain.lifecycle import OnUncertain
+from notifier.domain.lifecycle import Mode, OnUncertain
+from notifier.domain.magic import check_mode
 from notifier.domain.notification import Content, NewNotification
 from notifier.domain.options import check_options
 from notifier.domain.recipients import EmailAddress, PhoneNumber, Platform, PushToken, Recipient
@@ -62,12 +64,13 @@ def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotificati
     found = list(errors)
     channel = request.channel
     recipient = read_recipient(channel, request.to, asked.config, found)
+    _check_mode(recipient, asked.caller, found)
     options = _options(channel, request.options, found)
     content = _content(channel, request.content, options, found)
     send_at = _send_at(request.send_at, asked.now, found)
     _check_labels(request, found)
     _check_ttl(request.ttl, found)
-    _check_provider(channel, request.provider, recipient, asked.config, found)
+    _check_provider(channel, request.provider, recipient, asked, found)
     if found or recipient is None or content is None:
         raise InvalidFields(sorted(found, key=lambda error: error.pointer))
     lane = Lane(channel, request.priority or Priority.MEDIUM)
@@ -200,18 +203,26 @@ def _check_ttl(ttl: int | None, errors: Errors) -> None:
         errors.append(FieldError("/ttl", "out_of_range", f"must be 1 to {schemas.MAX_TTL} seconds"))
 
 
+def _check_mode(recipient: Recipient | None, caller: Caller, errors: Errors) -> None:
+    if recipient is None:
+        return
+    try:
+        check_mode(recipient, caller.mode)
+    except InvalidInput as error:
+        errors.append(error.at("/to"))
+
+
 def _check_provider(
-    channel: Channel | None,
-    name: str | None,
-    recipient: Recipient | None,
-    config: HttpConfig,
-    errors: Errors,
+    channel: Channel | None, name: str | None, recipient: Recipient | None, asked: Asked, errors: Errors
 ) -> None:
-    known = config.providers.get(channel, ()) if channel else ()
-    if isinstance(recipient, PushToken) and known:
-        known = config.senders(recipient)
+    """The account must be there, for test keys too: the simulator stands in for it, or is asked for itself."""
+    known = asked.config.providers.get(channel, ()) if channel else ()
+    if asked.caller.mode is Mode.TEST:
+        known = (*known, simulator.NAME)
+    elif isinstance(recipient, PushToken) and known:
+        known = asked.config.senders(recipient)
         if not known:
-            served = [one for one in Platform if config.senders(PushToken("", one))]
+            served = [one for one in Platform if asked.config.senders(PushToken("", one))]
             detail = f"must be one of {', '.join(served)}: no provider is configured for {recipient.platform}"
             errors.append(FieldError("/to/platform", "not_allowed", detail))
             return

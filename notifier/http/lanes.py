@@ -59,6 +59,7 @@ def set_paused(engine: Engine, lane: Lane, paused: bool, by: str | None) -> bool
 
 async def _set(request: web.Request, *, paused: bool) -> web.Response:
     caller = await enter(request, "admin")
+    caller.must_be_live()
     queries.read_query(request, {})
     await read_nothing(request, request.app[CONFIG])
     lane = _lane(request)

@@ -98,7 +98,7 @@ def _refusals(operation: Operation) -> dict[str, Any]:
     """The problems by status; where several share one, all their codes are named."""
     codes = (
         *operation.refuses,
-        *(("unauthorized", "forbidden", "test_mode_not_available") if operation.scope else ()),
+        *(("unauthorized", "forbidden") if operation.scope else ()),
         "internal_error",
     )
     by_status: dict[str, list[str]] = {}

@@ -27,7 +27,6 @@ CODES: dict[str, tuple[int, str]] = {
     "invalid_cursor": (400, "The cursor is not one that this query gave"),
     "unauthorized": (401, "A valid API key is needed"),
     "forbidden": (403, "The API key does not allow this"),
-    "test_mode_not_available": (403, "Test keys can't be used yet"),
     "not_found": (404, "There is no such thing"),
     "method_not_allowed": (405, "The method is not allowed here"),
     "request_timeout": (408, "The body did not arrive in time"),

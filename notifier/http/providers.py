@@ -52,6 +52,7 @@ def set_disabled(engine: Engine, key: ProviderKey, disabled: bool, by: str | Non
 
 async def _set(request: web.Request, *, disabled: bool) -> web.Response:
     caller = await enter(request, "admin")
+    caller.must_be_live()
     query = queries.read_query(request, {"channel": queries.one_of(Channel)})
     config = request.app[CONFIG]
     await read_nothing(request, config)

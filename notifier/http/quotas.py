@@ -21,7 +21,9 @@ async def pay(request: web.Request, number: int) -> None:
         return
     time = asyncio.get_running_loop().time
     began = time()
-    verdict = await request.app[READS].run(quotas.take, tenant, number, waited=request[WAITED])
+    verdict = await request.app[READS].run(
+        quotas.take, tenant, number, request[CALLER].mode, waited=request[WAITED]
+    )
     request[WAITED] += time() - began
     if verdict is None:
         return

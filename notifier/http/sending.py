@@ -10,7 +10,9 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from notifier.domain import simulator
 from notifier.domain.errors import InvalidFields
+from notifier.domain.lifecycle import Mode
 from notifier.domain.notification import NewNotification
 from notifier.domain.recipients import EmailAddress
 from notifier.http import jsontext, views
@@ -182,6 +184,12 @@ def digest_of(body: bytes, query: dict[str, Any]) -> bytes:
     return hashlib.sha256(flags.encode() + b"\n" + body).digest()
 
 
+def _provider_of(notification: NewNotification, names: Sequence[str]) -> str | None:
+    if notification.mode is Mode.TEST:
+        return simulator.NAME
+    return notification.provider or (names[0] if names else None)
+
+
 def dry_run(notification: NewNotification, asked: Asked) -> dict[str, Any]:
     """What would become of a notification: its lane, its provider, its cost and its end."""
     lane = notification.lane
@@ -192,7 +200,7 @@ def dry_run(notification: NewNotification, asked: Asked) -> dict[str, Any]:
         "dry_run": True,
         "channel": lane.channel,
         "priority": lane.priority,
-        "provider": notification.provider or (names[0] if names else None),
+        "provider": _provider_of(notification, names),
         "units": notification.units,
         "reference": notification.reference,
         "send_at": shown(notification.send_at),

@@ -9,8 +9,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from notifier.domain.lifecycle import Mode
 from notifier.domain.limits import Ask, Lease, Limit
-from notifier.domain.quotas import Quota, quota_of
+from notifier.domain.quotas import Quota, bucket_of, quota_of
 from notifier.storage.limit_stores import LimitStore, LocalLimits
 
 
@@ -39,12 +40,12 @@ class TenantQuotas:
         """Whether the tenant has a quota; from memory."""
         return quota_of(self._quotas, tenant) is not None
 
-    def take(self, tenant: str, number: int) -> Verdict | None:
+    def take(self, tenant: str, number: int, mode: Mode = Mode.LIVE) -> Verdict | None:
         """Pay for `number` notifications, if any may come in; None without a quota. Raises what the store does."""
         quota = quota_of(self._quotas, tenant)
         if quota is None:
             return None
-        limit = quota.limit(f"tenant/{tenant}/accept", self._lead)
+        limit = quota.limit(bucket_of(tenant, mode, "accept"), self._lead)
         found = take_one(self._store, limit)
         if found.granted and number > 1:
             found = self._store.lease(limit, Ask(debt=number - 1))

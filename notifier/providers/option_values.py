@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from notifier.domain import simulator
 from notifier.domain.rates import parse_rate
 from notifier.providers.senders import Sender, parse_sender
 
@@ -33,6 +34,8 @@ _NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
 def account_name(text: str) -> str:
     if NAME.fullmatch(text) is None:
         raise NotAllowed("must be 1 to 63 of a-z 0-9 . _ : - and begin with a letter or digit")
+    if text == simulator.NAME:
+        raise NotAllowed("must not be simulator, which is the account of test keys")
     return text
 
 

@@ -29,8 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from notifier.domain import simulator
 from notifier.domain.lanes import Channel, Lane, Priority
-from notifier.domain.lifecycle import OnUncertain, Status
+from notifier.domain.lifecycle import Mode, OnUncertain, Status
 from notifier.storage.groups import Group
 from notifier.storage.locking import locked_rows
 from notifier.storage.suppressions import reason_of_row
@@ -42,7 +43,8 @@ from notifier.storage.types import Id, db_now, db_now_plus
 class Wanted:
     """A thread's wish to claim `id`, found in `lane`, under a claim id made for this claim.
 
-    `provider` is the account the grant names; a provider the request asked for goes before it.
+    `provider` is the account the grant names; a provider the request asked for goes before it, and before both the
+    simulator where a test key sent it.
     """
 
     id: UUID
@@ -77,6 +79,7 @@ class Claimed:
     #: Why its recipient is suppressed, None while it is not.
     suppressed: str | None = None
     topic: str | None = None
+    mode: Mode = Mode.LIVE
 
     @property
     def expired(self) -> bool:
@@ -102,6 +105,7 @@ _RETURNED = (
     _table.claimed_at, _table.expires_at, _table.queued_at, _table.recipient, _table.content,
     _table.options, _table.provider, _table.units, _table.on_uncertain, _table.claims_unended,
     _table.uncertain_count, _has_former, _table.request_id, _table.traceparent, _table.topic,
+    _table.mode,
     reason_of_row().label("suppressed"),
 )  # fmt: skip
 
@@ -146,7 +150,10 @@ def _taking(row_id: Any, claim_id: Any, provider: Any) -> ReturningUpdate[Any]:
             # The same for a queued row. A retry that a second bell claims before the relay has queued it gets
             # its moment here: whoever seeks lost claims goes by it.
             queued_at=func.coalesce(_table.queued_at, db_now()),
-            claimed_provider=func.coalesce(_table.provider, provider),
+            # The account that the attempt is shown with, should nobody live to record it.
+            claimed_provider=case(
+                (_table.mode == Mode.TEST, simulator.NAME), else_=func.coalesce(_table.provider, provider)
+            ),
             owner=bindparam("owner", type_=Id),
             lease_until=db_now_plus(bindparam("lease", type_=Float())),
         )
@@ -186,6 +193,7 @@ def _claimed(row: Any) -> Claimed:
         traceparent=row.traceparent,
         suppressed=row.suppressed,
         topic=row.topic,
+        mode=Mode(row.mode),
     )
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.domain.lanes import Channel
-from notifier.domain.lifecycle import Reason
+from notifier.domain.lifecycle import Mode, Reason
 from notifier.storage.engine import writing
 from notifier.storage.tables import notifications, suppressions
 from notifier.storage.types import db_now, db_now_plus
@@ -75,12 +75,16 @@ def leave_topic(engine: Engine, wanted: UUID) -> bool:
 
 
 def suppress(connection: Connection, ended: Sequence[UUID]) -> None:
-    """Suppress the recipients of those of these rows that have just failed for such a reason."""
+    """Suppress the recipients of those of these rows that have just failed for such a reason.
+
+    Not what a test key sent: a bounce that is forced must come each time.
+    """
     source = select(
         _row.tenant, _row.channel, _row.recipient_hash, literal(EVERY_TOPIC), _row.reason, literal("provider"),
         _row.id, db_now(),
     ).where(
         _row.id.in_(ended),
+        _row.mode == Mode.LIVE,
         or_(
             _row.reason.in_(AT_ONCE), and_(_row.reason == Reason.UNREACHABLE_RECIPIENT, _often_unreachable())
         ),

@@ -155,16 +155,16 @@ class Fleet:
             process.wait(30)
         self._processes = [process for process in self._processes if process not in chosen]
 
-    def key(self, tenant: str = "default") -> str:
+    def key(self, tenant: str = "default", mode: Mode = Mode.LIVE) -> str:
         """A new API key."""
-        key_id, text, digest = new_key(Mode.LIVE)
+        key_id, text, digest = new_key(mode)
         api_keys.add(
             self.engine,
             key_id=key_id,
             key_hash=digest,
             name="acceptance",
             tenant=tenant,
-            mode=Mode.LIVE,
+            mode=mode,
             scopes=SCOPES,
         )
         return text

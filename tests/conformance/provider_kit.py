@@ -65,6 +65,8 @@ class Candidate:
     url: str | None = None
     network: Network | None = None
     http: Http | None = None
+    #: For one that no URL names.
+    account: Account | None = None
 
     def outgoing(self, attempt: int = 1, id: UUID = ID) -> Outgoing:  # noqa: A002 - the field's name
         """The message of one attempt."""
@@ -99,6 +101,8 @@ def network_over_http(http: Http) -> Network:
 
 def account_of(candidate: Candidate, port: int = 0) -> Account:
     """The account that leads to this port."""
+    if candidate.account is not None:
+        return candidate.account
     url = candidate.url if candidate.network is None else candidate.network.url(port)
     assert url is not None
     return account_at(candidate, url)

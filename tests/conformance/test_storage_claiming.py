@@ -5,7 +5,7 @@ import uuid
 from sqlalchemy import text
 
 from notifier.delivery.claims import new_claim_id
-from notifier.domain.lifecycle import OnUncertain, Status
+from notifier.domain.lifecycle import Mode, OnUncertain, Status
 from notifier.storage.claiming import Wanted
 from notifier.storage.engine import reading
 from tests.conformance.storage_kit import (
@@ -107,6 +107,16 @@ def test_an_empty_grant_and_a_named_provider(engine):
     made = keep_one(engine)
     claim(engine, [Wanted(made, EMAIL_HIGH, 1, "granted")])
     assert row(engine, made).claimed_provider == "granted"
+
+
+def test_what_a_test_key_sent_is_claimed_for_the_simulator(engine):
+    """Whatever the grant names and the request asked for; should the worker die, the attempt is shown so."""
+    for provider in (None, "smtp"):
+        made = keep_one(engine, mode=Mode.TEST, provider=provider)
+        (found,) = claim(engine, [Wanted(made, EMAIL_HIGH, new_claim_id(), "granted")])
+        assert (found.mode, row(engine, made).claimed_provider) == (Mode.TEST, "simulator")
+    (live,) = claim(engine, [wish(keep_one(engine))])
+    assert live.mode is Mode.LIVE
 
 
 def test_a_claim_after_the_end_of_its_time_says_so(engine):

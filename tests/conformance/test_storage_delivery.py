@@ -15,19 +15,23 @@ from notifier.delivery.begun import Begun
 from notifier.delivery.calling import Calls
 from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
+from notifier.delivery.permit_stock import Permit
+from notifier.delivery.permits import Permits
 from notifier.delivery.recorder import Owed, Recorder
 from notifier.delivery.takeovers import Limits
 from notifier.domain.answer_rules import AnswerClass, AnswerCode, AnswerRules
 from notifier.domain.lanes import Channel
-from notifier.domain.lifecycle import OnUncertain, Reason
+from notifier.domain.lifecycle import Mode, OnUncertain, Reason
 from notifier.domain.notification import Content
 from notifier.domain.outcomes import Accepted, Answer, Deferred, Refused, Uncertain
+from notifier.domain.recipients import EmailAddress
 from notifier.domain.retries import DEFAULT_POLICY
 from notifier.domain.unsubscribe import UnsubscribeLinks
+from notifier.providers import simulator
 from notifier.providers.base import Account
 from notifier.queueing.broker import Epoch, Grant, Proxy, Settlement
 from notifier.queueing.messages import QueueMessage, decode
-from notifier.routing import Router
+from notifier.routing import Leave, Router
 from notifier.storage import attempts, recording
 from tests.conformance.storage_kit import (
     EMAIL_HIGH,
@@ -404,6 +408,92 @@ def test_each_answer_of_a_provider_is_recorded_and_the_message_acked(engine, out
     )
 
 
+SIMULATORS = simulator.accounts(2.0)
+
+
+@pytest.mark.parametrize("named", [None, "console", "gone", "simulator"])
+def test_what_a_test_key_sent_goes_to_the_simulator_and_to_nobody_else(engine, named):
+    """Whichever account the request asked for and the gate granted; each attempt anew."""
+    real = Recording(Accepted("real"))
+    to = EmailAddress("throttled@simulator.notifier")
+    made = keep_one(engine, mode=Mode.TEST, provider=named, recipient=to)
+    for status in ("queued", "sent"):
+        change(engine, made, next_attempt_at=None)
+        acks, stored = attempt(engine, real, made, simulators=SIMULATORS)
+        assert (acks, stored.status) == ([True], status)
+    assert [one["provider"] for one in attempts.of(engine, TENANT, made)] == ["simulator"] * 2
+    assert real.given == []
+
+
+def test_without_a_simulator_a_test_keys_message_fails_and_is_not_sent(engine):
+    real, made = Recording(Accepted("real")), keep_one(engine, mode=Mode.TEST)
+    _, stored = attempt(engine, real, made)
+    assert (stored.status, stored.reason, real.given) == ("failed", "provider_rejected", [])
+
+
+def test_a_live_message_never_goes_to_the_simulator(engine):
+    """Not even one that is to go to its magic recipient: the account it names is not there."""
+    to = EmailAddress("delivered@simulator.notifier")
+    made = keep_one(engine, provider="simulator", recipient=to)
+    _, stored = attempt(engine, Recording(Accepted("real")), made, simulators=SIMULATORS)
+    assert (stored.status, stored.reason) == ("failed", "provider_rejected")
+
+
+class Noted:
+    """Breakers and limits that note who was asked for, called and let go."""
+
+    def __init__(self, leave=Leave.USUAL):
+        self.answer, self.asked, self.ended_ones = leave, [], []
+
+    def leave(self, channel, name):
+        self.asked.append(name)
+        return self.answer
+
+    def ended(self, channel, name, outcome, seconds, *, probe=False):
+        self.ended_ones.append(name)
+
+    def unused(self, channel, name):
+        raise AssertionError("no probe was granted")
+
+
+def test_the_simulator_has_a_breaker_of_its_own(engine):
+    """It is asked for leave, it is told the ending, and while it is out its message waits, no attempt spent."""
+    breakers = Noted()
+    to = EmailAddress("timeout@simulator.notifier")
+    made = keep_one(engine, mode=Mode.TEST, recipient=to)
+    attempt(engine, Recording(Accepted()), made, simulators=SIMULATORS, breakers=breakers)
+    assert (breakers.asked, breakers.ended_ones) == (["simulator"], ["simulator"])
+    out = Noted(Leave.NO)
+    made = keep_one(engine, mode=Mode.TEST)
+    _, stored = attempt(engine, Recording(Accepted()), made, simulators=SIMULATORS, breakers=out)
+    assert (stored.status, stored.attempt, out.ended_ones) == ("queued", 0, [])
+
+
+class Stock:
+    """A real account's limit that gives each permit out once, and counts those that come back."""
+
+    def __init__(self):
+        self.back = 0
+
+    def give_back(self, permit, now):
+        self.back += 1
+
+    def owe(self, units):
+        raise AssertionError("a real account's limit was charged")
+
+
+def test_a_test_key_uses_up_no_permit_of_a_real_account(engine):
+    """The gate's permit goes back, and the message's units are charged to nobody real."""
+    stock, permits = Stock(), Permits()
+    made = keep_one(engine, mode=Mode.TEST, units=3)
+    proxy, _ = bell(made)
+    proxy.grant = Grant("console", (Permit(stock, 0, 0.0, float("inf")),))
+    with deliverer_of(engine, Recording(Accepted()), permits=permits, simulators=SIMULATORS) as back:
+        back.deliver(proxy)
+        assert back.drain(10)
+    assert (row(engine, made).status, stock.back) == ("sent", 1)
+
+
 def test_what_can_not_become_a_message_is_refused_before_any_call(engine):
     for values in ({"content": {"fax": "x"}}, {"content": None}, {"recipient": {"pigeon": "x"}}):
         made = keep_one(engine)
@@ -428,14 +518,14 @@ def test_a_provider_that_can_not_be_built_is_tried_again_and_poisons_nothing(eng
 def test_our_own_crash_before_the_call_is_tried_again_and_poison_at_the_third(engine):
     made = keep_one(engine, provider="gone")
 
-    class Broken(Router):
-        def choose(self, channel, wanted, granted):
+    class Broken(dict):
+        def __getitem__(self, channel):
             raise RuntimeError("our own bug")
 
     for status, reason in (("queued", None), ("queued", None), ("failed", "poison")):
         proxy, acks = bell(made)
         with deliverer_of(engine, Recording(Accepted())) as back:
-            back.it._router = Broken({})
+            back.it._accounts = Broken()
             back.deliver(proxy)
             assert back.drain(10)
         stored = row(engine, made)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from notifier.domain.lanes import Channel, Lane, Priority
-from notifier.domain.lifecycle import Reason, Status
+from notifier.domain.lifecycle import Mode, Reason, Status
 from notifier.domain.recipients import EmailAddress
 from notifier.storage import recording
 from notifier.storage import suppressions as rules
@@ -68,6 +68,14 @@ def test_others_are_sent_to(engine):
 def test_a_failure_that_is_not_the_recipients_suppresses_nobody(engine, reason):
     for _ in range(4):
         fail(engine, reason)
+    assert rows(engine) == []
+
+
+@pytest.mark.parametrize("reason", [Reason.INVALID_RECIPIENT, Reason.UNREACHABLE_RECIPIENT])
+def test_a_test_keys_failures_suppress_nobody(engine, reason):
+    """A forced bounce bounces each time."""
+    for _ in range(4):
+        fail(engine, reason, mode=Mode.TEST)
     assert rows(engine) == []
 
 

@@ -57,12 +57,6 @@ async def test_unknown_revoked_and_expired_keys_are_the_same_401(door):
         }
 
 
-async def test_a_test_key_is_refused_until_there_is_a_simulator(door):
-    """403 `test_mode_not_available`: it must never reach a real provider."""
-    answer = await door.post(body(), key=door.new_key(mode=Mode.TEST))
-    assert (answer.status, answer.json()["code"], door.rows()) == (403, "test_mode_not_available", 0)
-
-
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_a_right_key_with_the_wrong_scope_is_403(door, method, path):
     """Reading needs `read`, the rest `send`."""

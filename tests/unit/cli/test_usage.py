@@ -19,7 +19,6 @@ from notifier.cli.main import COMMANDS
         ("keys create --name x --highest-priority urgent", "'high', 'medium', 'low'"),
         ("keys create --name x --expires-days 0", "--expires-days"),
         ("keys create --name x --tenant /", "--tenant"),
-        ("keys create --name x --mode test", "simulator"),
         ("keys create --name x --mode rehearsal", "'live', 'test'"),
         ("keys revoke nk_live_abcdefgh_0123", "must be a key's id"),
         ("keys revoke", "ID"),

@@ -103,15 +103,6 @@ def test_who_comes_back_is_owed_one_round_at_the_most(chosen):
     assert late["b"] == pytest.approx(5, abs=2)
 
 
-def test_the_named_one_is_chosen_and_none_that_is_not_there():
-    made = router()
-    assert made.choose(Channel.EMAIL, "second", "first") == "second"
-    assert made.choose(Channel.EMAIL, "gone", "first") is None
-    assert made.choose(Channel.EMAIL, None, "second") == "second"
-    assert made.choose(Channel.EMAIL, None, None) == "first"
-    assert made.choose(Channel.SMS, None, None) is None
-
-
 PUSH = Lane(Channel.PUSH, Priority.HIGH)
 SERVED = {
     "apple": frozenset({Platform.APNS}),
@@ -139,15 +130,6 @@ def test_weights_hold_among_those_that_serve_a_platform():
     made = push_router(apple=5, one=1, two=2)
     names = [made.grant_for(PUSH, Platform.FCM).provider for _ in range(9)]
     assert Counter(names) == {"one": 3, "two": 6}
-
-
-def test_nobody_is_chosen_who_does_not_serve_the_platform():
-    """Not the one that the gate granted, nor the one that the request named."""
-    made = push_router()
-    assert made.choose(Channel.PUSH, None, "apple", Platform.FCM) == "one"
-    assert made.choose(Channel.PUSH, None, "two", Platform.FCM) == "two"
-    assert made.choose(Channel.PUSH, "apple", "one", Platform.FCM) is None
-    assert made.choose(Channel.PUSH, None, "one", Platform.WEBPUSH) is None
 
 
 def test_an_account_that_names_no_platform_serves_all():
