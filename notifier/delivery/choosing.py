@@ -7,7 +7,15 @@ that their row was accepted with, so none of them can leave it.
 from collections.abc import Mapping
 
 from notifier.domain.lifecycle import Mode
+from notifier.domain.recipients import Platform
 from notifier.providers.base import Account
+
+
+def serving(accounts: Mapping[str, Account], platform: Platform | None) -> Mapping[str, Account]:
+    """Those of a channel's accounts that can send to the recipient's platform; all where it has none."""
+    if platform is None:
+        return accounts
+    return {name: one for name, one in accounts.items() if one.platforms is None or platform in one.platforms}
 
 
 def account_for(

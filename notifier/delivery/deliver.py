@@ -14,7 +14,7 @@ import structlog
 
 from notifier.delivery import endings
 from notifier.delivery.calling import Calls
-from notifier.delivery.choosing import account_for
+from notifier.delivery.choosing import account_for, serving
 from notifier.delivery.claims import ClaimDesk, new_claim_id
 from notifier.delivery.recorder import Owed, Recorder
 from notifier.delivery.tenant_turns import TenantTurns
@@ -74,7 +74,6 @@ class Deliverer:
     ) -> None:
         self._desk = desk
         self._recorder = recorder
-        self._router = router
         self._accounts = accounts
         self._simulators = simulators or {}
         self._policy = policy
@@ -171,14 +170,14 @@ class Deliverer:
         if turn > 0:
             return NotBefore(turn)
         channel, platform = claimed.lane.channel, platform_of(claimed.recipient)
-        names = self._router.names(channel, platform)
-        if claimed.mode is Mode.LIVE and claimed.provider is None and platform is not None and names:
+        live = serving(self._accounts[channel], platform)
+        if claimed.mode is Mode.LIVE and claimed.provider is None and platform is not None and live:
             grant = self._calls.grant_for(proxy, platform)
             if isinstance(grant, NotBefore):
                 return grant
         return account_for(
             claimed.mode,
-            {name: one for name, one in self._accounts[channel].items() if name in names},
+            live,
             self._simulators.get(channel),
             wanted=claimed.provider,
             granted=proxy.grant.provider if proxy.grant else None,

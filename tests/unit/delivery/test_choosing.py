@@ -1,12 +1,15 @@
 """Who is called: what a test key sent never goes to a real account, and nothing else goes to the simulator."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.delivery.choosing import account_for
+from notifier.delivery.choosing import account_for, serving
 from notifier.domain import simulator
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Mode
+from notifier.domain.recipients import Platform
 from notifier.providers.base import Account
 from notifier.providers.simulator import Simulator, accounts
 
@@ -47,3 +50,22 @@ def test_the_named_one_is_chosen_and_none_that_is_not_there():
     assert chosen(None, "second") == "second"
     assert chosen(None, "gone") == chosen(None, None) == "first"
     assert chosen(None, None, {}) is None
+
+
+def test_nobody_is_chosen_who_does_not_serve_the_platform():
+    """Not the one that the gate granted, nor the one that the request named."""
+    live = {
+        "apple": replace(account("apple"), platforms=frozenset({Platform.APNS})),
+        "one": replace(account("one"), platforms=frozenset({Platform.FCM})),
+        "any": account("any"),
+    }
+
+    def chosen(platform, wanted=None, granted=None):
+        found = account_for(Mode.LIVE, serving(live, platform), SIMULATOR, wanted=wanted, granted=granted)
+        return found and found.name
+
+    assert chosen(Platform.FCM, granted="apple") == "one"
+    assert chosen(Platform.FCM, granted="any") == "any"
+    assert chosen(Platform.FCM, wanted="apple", granted="one") is None
+    assert chosen(Platform.WEBPUSH, granted="one") == "any"
+    assert serving(live, None) is live

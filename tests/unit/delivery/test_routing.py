@@ -132,12 +132,6 @@ def test_weights_hold_among_those_that_serve_a_platform():
     assert Counter(names) == {"one": 3, "two": 6}
 
 
-def test_nobody_is_named_who_does_not_serve_the_platform():
-    made = push_router()
-    assert made.names(Channel.PUSH, Platform.FCM) == ("one", "two")
-    assert made.names(Channel.PUSH, Platform.WEBPUSH) == ()
-
-
 def test_an_account_that_names_no_platform_serves_all():
     made = Router({Channel.PUSH: {"console": None}})
     assert made.names(Channel.PUSH, Platform.WEBPUSH) == ("console",)
