@@ -1,7 +1,7 @@
 """Push over the Apple Push Notification service: HTTP/2, POST /3/device/{token}.
 
 Source: Apple, "Sending notification requests to APNs". The ``apns-id`` is ours, the same in every attempt; APNs does
-not drop a second message for it, so a request without an answer is `Uncertain`.
+not drop a second message for it, so a request without an answer is `Uncertain`. The device shows the later one only.
 """
 
 import json
@@ -25,7 +25,7 @@ from notifier.providers.http2_client import Http2Client
 from notifier.providers.http_outcomes import outcome_of_status, retry_after, unanswered
 from notifier.providers.http_setup import endpoint_of
 from notifier.providers.http_values import Endpoint, Reply, Request, Result
-from notifier.providers.push import alert_of, collapse_key, data_of, token_of
+from notifier.providers.push import alert_of, data_of, fold_key, token_of
 from notifier.providers.schemes import ProviderUrl
 from notifier.providers.shared import Shared
 from notifier.providers.wrong_tokens import Blame, TokenWatch
@@ -139,16 +139,15 @@ class Apns:
 
 def headers_of(outgoing: Outgoing, topic: str, now: float) -> dict[str, str]:
     """APNs keeps a message until its expiration, in seconds since 1970."""
-    headers = {
+    return {
         "apns-id": str(outgoing.id),
         "apns-topic": topic,
         "apns-push-type": "alert",
         "apns-priority": "5" if outgoing.priority is Priority.LOW else "10",
         "apns-expiration": str(int(now + max(0.0, outgoing.seconds_left))),
+        "apns-collapse-id": fold_key(outgoing),
         "content-type": "application/json",
     }
-    key = collapse_key(outgoing)
-    return headers if key is None else {**headers, "apns-collapse-id": key}
 
 
 def payload_of(outgoing: Outgoing) -> bytes:

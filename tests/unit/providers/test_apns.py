@@ -81,7 +81,13 @@ def test_a_message_is_sent_as_apple_asks(apns):
     assert json.loads(heard.body) == {"aps": {"alert": {"title": "Order €5", "body": "is on its way"}}}
     sent = {name: text for name, text in heard.headers.items() if name.startswith("apns-")}
     assert before + 3_599 <= int(sent.pop("apns-expiration")) <= int(time.time()) + 3_600
-    assert sent == {"apns-id": ID, "apns-topic": TOPIC, "apns-push-type": "alert", "apns-priority": "10"}
+    assert sent == {
+        "apns-id": ID,
+        "apns-collapse-id": ID,
+        "apns-topic": TOPIC,
+        "apns-push-type": "alert",
+        "apns-priority": "10",
+    }
     scheme, token = heard.headers["authorization"].split()
     claims = jwt.decode(token, signing_key().public_key(), algorithms=["ES256"])
     assert (scheme, claims["iss"], jwt.get_unverified_header(token)["kid"]) == ("bearer", TEAM, KEY_ID)
@@ -115,6 +121,7 @@ def test_the_id_is_the_same_in_every_attempt(apns):
     apns.send(attempt=1)
     apns.send(attempt=2)
     assert {heard.headers["apns-id"] for heard in apns.server.heard} == {ID}
+    assert {heard.headers["apns-collapse-id"] for heard in apns.server.heard} == {ID}, "the device folds them"
 
 
 #: reliability.md's table, apart from the module's own.
