@@ -13,9 +13,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.domain.lifecycle import Mode
-from notifier.domain.limits import Ask
 from notifier.domain.quotas import Quota, bucket_of, quota_of
-from notifier.storage.limit_stores import LimitStore
+from notifier.storage.limit_stores import LimitStore, take_one
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -51,9 +50,7 @@ class TenantTurns:
             return 0.0
         limit = quota.limit(bucket_of(tenant, mode, "send"), self._lead)
         try:
-            found = self._store.lease(limit, Ask(wanted=1))
-            if not found.granted and found.wait <= 0:
-                found = self._store.lease(limit, Ask(wanted=1))
+            found = take_one(self._store, limit)
         except SQLAlchemyError as error:
             log.warning("tenant_quota_unread", error=type(error).__name__)
             return _AWAY
