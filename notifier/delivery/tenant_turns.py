@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from notifier.domain.limits import Ask
 from notifier.domain.quotas import Quota, quota_of
-from notifier.storage.limit_stores import LimitStore
+from notifier.storage.limit_stores import LimitStore, take_one
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -50,9 +49,7 @@ class TenantTurns:
             return 0.0
         limit = quota.limit(f"tenant/{tenant}/send", self._lead)
         try:
-            found = self._store.lease(limit, Ask(wanted=1))
-            if not found.granted and found.wait <= 0:
-                found = self._store.lease(limit, Ask(wanted=1))
+            found = take_one(self._store, limit)
         except SQLAlchemyError as error:
             log.warning("tenant_quota_unread", error=type(error).__name__)
             return _AWAY

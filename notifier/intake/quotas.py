@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from notifier.domain.limits import Ask, Lease, Limit
 from notifier.domain.quotas import Quota, quota_of
-from notifier.storage.limit_stores import LimitStore, LocalLimits
+from notifier.storage.limit_stores import LimitStore, LocalLimits, take_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,6 @@ class TenantQuotas:
 def no_quotas() -> TenantQuotas:
     """No tenant is limited."""
     return TenantQuotas({}, LocalLimits(), 0.25)
-
-
-def take_one(store: LimitStore, limit: Limit) -> Lease:
-    """One permit for use at once; the row of a tenant that is new is made by the first asking, and gives by the next."""
-    found = store.lease(limit, Ask(wanted=1))
-    if not found.granted and found.wait <= 0:
-        found = store.lease(limit, Ask(wanted=1))
-    return found
 
 
 def _verdict(quota: Quota, limit: Limit, found: Lease, *, wait: float) -> Verdict:

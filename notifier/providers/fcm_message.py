@@ -5,7 +5,7 @@ from typing import Any
 
 from notifier.domain.lanes import Priority
 from notifier.domain.notification import Outgoing
-from notifier.providers.push import alert_of, collapse_key, data_of
+from notifier.providers.push import alert_of, collapse_key, data_of, fold_key
 
 #: Seconds for which FCM keeps a message that can't be delivered yet: four weeks at most.
 _LONGEST_TTL = 2_419_200
@@ -18,15 +18,21 @@ def message_of(outgoing: Outgoing, token: str, now: datetime) -> dict[str, Any]:
     """
     ttl = max(0, min(_LONGEST_TTL, int(outgoing.seconds_left)))
     low = outgoing.priority is Priority.LOW
-    android: dict[str, Any] = {"priority": "NORMAL" if low else "HIGH", "ttl": f"{ttl}s"}
+    fold = fold_key(outgoing)
+    # Not the collapse_key for each message: a device that is off is kept four of those only.
+    android: dict[str, Any] = {
+        "priority": "NORMAL" if low else "HIGH",
+        "ttl": f"{ttl}s",
+        "notification": {"tag": fold},
+    }
     apns = {
         "apns-priority": "5" if low else "10",
         "apns-expiration": str(int(now.timestamp()) + ttl),
+        "apns-collapse-id": fold,
     }
     key = collapse_key(outgoing)
     if key is not None:
         android["collapse_key"] = key
-        apns["apns-collapse-id"] = key
     message: dict[str, Any] = {
         "token": token,
         "notification": alert_of(outgoing),

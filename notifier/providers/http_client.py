@@ -82,7 +82,7 @@ class HttpClient:
             look_up = resolve_public if endpoint.public_only else resolve
             connection.open(deadline, endpoint.connect_timeout, self._context, look_up)
         except (DeadlinePassed, OSError) as wrong:
-            return _not_connected(wrong)
+            return not_connected(wrong)
         self._connection = connection
         self._leave_at = time.monotonic() + endpoint.idle_seconds
         return connection
@@ -146,7 +146,7 @@ class HttpClient:
         return Reply(response.status, headers, bytes(body[:MAX_BODY]), whole)
 
 
-def _not_connected(wrong: DeadlinePassed | OSError) -> NotSent:
+def not_connected(wrong: DeadlinePassed | OSError) -> NotSent:
     """Why there is no connection."""
     match wrong:
         case DeadlinePassed():

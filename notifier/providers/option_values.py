@@ -27,6 +27,8 @@ _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII)
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", re.ASCII)
 _PUSH_HOST = re.compile(r"(\*\.)?([a-z0-9-]{1,63}\.)+[a-z0-9-]{1,63}", re.ASCII | re.IGNORECASE)
 _CONTACT = re.compile(r"mailto:[^\s@<>]{1,64}@[A-Za-z0-9.-]{1,255}|https://[!-~]{1,500}", re.ASCII)
+_APPLE_ID = re.compile(r"[A-Z0-9]{10}", re.ASCII)
+_TOPIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{2,253}", re.ASCII)
 _MAX_URL = 2_000
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
 
@@ -73,6 +75,24 @@ def dns_name(text: str) -> str:
 def key_file(text: str) -> str:
     if not text.startswith("/"):
         raise NotAllowed("must be the absolute path of a file")
+    return text
+
+
+def apple_id(text: str) -> str:
+    if _APPLE_ID.fullmatch(text) is None:
+        raise NotAllowed("must be the 10 letters and digits that Apple shows for it")
+    return text
+
+
+def apns_topic(text: str) -> str:
+    if _TOPIC.fullmatch(text) is None:
+        raise NotAllowed("must be the application's bundle ID, as in com.example.app")
+    return text
+
+
+def apns_environment(text: str) -> str:
+    if text not in {"production", "sandbox"}:
+        raise NotAllowed("must be production or sandbox")
     return text
 
 

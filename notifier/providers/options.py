@@ -10,6 +10,9 @@ from notifier.providers.option_values import (
     NotAllowed,
     Value,
     account_name,
+    apns_environment,
+    apns_topic,
+    apple_id,
     between,
     contact,
     count,
@@ -141,5 +144,18 @@ WEBPUSH: Mapping[str, Option] = {
     ),
     "dangerous_private": Option(
         yes_or_no, "endpoints on any port of any address, private ones too; for tests", "`false`"
+    ),
+}
+APNS: Mapping[str, Option] = {
+    "key": Option(
+        key_file, "the authentication key (`AuthKey_….p8`), on the hosts of the workers", "none; needed"
+    ),
+    "key_id": Option(apple_id, "the key's ID", "none; needed"),
+    "topic": Option(apns_topic, "the application's bundle ID", "none; needed"),
+    "environment": Option(
+        apns_environment, "`production`, or `sandbox` for applications run from Xcode", "`production`"
+    ),
+    "idle_seconds": Option(
+        between(1, 3_600, "seconds"), "seconds without a message after which a kept connection is left", "600"
     ),
 }

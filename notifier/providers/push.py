@@ -20,6 +20,14 @@ def collapse_key(outgoing: Outgoing) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def fold_key(outgoing: Outgoing) -> str:
+    """By what a device shows the later of two messages only: the collapse key, else the notification's id.
+
+    So another attempt takes the place of one that had come after all.
+    """
+    return collapse_key(outgoing) or str(outgoing.id)
+
+
 def data_of(outgoing: Outgoing) -> dict[str, str]:
     """What goes to the application beside what is shown (`options.push.data`)."""
     found = outgoing.options.get("push", {}).get("data")

@@ -58,3 +58,11 @@ class LocalLimits:
         with self._lock:
             found = {name: self._buckets[name].blocked_until - now for name in names if name in self._buckets}
         return {name: seconds for name, seconds in found.items() if seconds > 0}
+
+
+def take_one(store: LimitStore, limit: Limit) -> Lease:
+    """One permit for use at once. Where a limit starts full, the first asking makes its row and the next is given."""
+    found = store.lease(limit, Ask(wanted=1))
+    if not found.granted and found.wait <= 0:
+        found = store.lease(limit, Ask(wanted=1))
+    return found

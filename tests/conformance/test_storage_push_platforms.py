@@ -34,12 +34,16 @@ class Gate:
     def __init__(self, *out):
         self.out = out
         self.given = []
+        self.handed_back = []
 
     def leave(self, channel, name):
         return Leave.NO if name in self.out else Leave.USUAL
 
     def unused(self, channel, name):
-        pass
+        self.handed_back.append(name)
+
+    def ended(self, channel, name, outcome, seconds, *, probe):
+        self.probe = (name, probe)
 
     def take(self, lane, provider):
         self.given.append(provider)
@@ -71,7 +75,7 @@ def deliverer_of(engine, gate):
             DeliveryConfig(),
             put_back=lambda proxy, seconds: None,
             simulators=simulator.accounts(2.0),
-            calls=Calls(router),
+            calls=Calls(router, breakers=gate),
         )
         yield deliverer, recorder, providers
         deliverer.close_thread()
@@ -134,6 +138,19 @@ def test_what_a_test_key_sent_is_simulated_for_every_platform(engine, platform, 
     """No account of the platform is asked for, and none need be there."""
     found, stored, asked = delivered(engine, platform, "google", provider=named, mode=Mode.TEST)
     assert (found, stored.status, asked) == ([], "sent", ["simulator"])
+
+
+def test_a_grant_that_does_not_fit_is_handed_back(engine):
+    """With its right to a probe: else the account would be out until that runs out."""
+    gate = Gate()
+    made = keep_one(engine, PUSH_HIGH, recipient=PushToken("f" * 20, Platform.FCM), content=Content(text="t"))
+    proxy, _ = bell(made, PUSH_HIGH)
+    proxy.grant = Grant("apple", probe=True)
+    with deliverer_of(engine, gate) as (deliverer, recorder, _):
+        deliverer.deliver(proxy)
+        assert recorder.drain(10)
+    assert gate.handed_back == ["apple"]
+    assert gate.probe == ("google", False)
 
 
 def test_a_wait_of_the_gate_is_kept():

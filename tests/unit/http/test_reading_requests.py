@@ -203,7 +203,7 @@ def push_to(platform, **more):
 def test_a_platform_that_no_provider_serves_is_refused_at_the_door():
     """Naming the field and what would do; it would never be sent."""
     with pytest.raises(InvalidFields) as refused:
-        read(push_to("apns"), TWO_PLATFORMS)
+        read(push_to("apns", provider="google"), TWO_PLATFORMS)
     (error,) = refused.value.errors
     assert (error.pointer, error.code) == ("/to/platform", "not_allowed")
     assert error.detail == "must be one of fcm, webpush: no provider is configured for apns"

@@ -18,8 +18,9 @@ from notifier.providers.registry import parse_provider_url
 from tests.nodes.google import PROJECT, google, key_file, token
 from tests.nodes.web import Said, web_server
 
+ID = "00000000-0000-0000-0000-000000000001"
 MESSAGE = Outgoing(
-    id=UUID(int=1),
+    id=UUID(ID),
     recipient=PushToken("dGVzdA:APA91b", Platform.FCM),
     content=Content(title="Order €5", text="is on its way"),
     seconds_left=3_599.7,
@@ -90,8 +91,8 @@ def test_a_message_is_sent_as_fcm_asks(fcm):
         "message": {
             "token": "dGVzdA:APA91b",
             "notification": {"title": "Order €5", "body": "is on its way"},
-            "android": {"priority": "HIGH", "ttl": "3599s"},
-            "apns": {"headers": {"apns-priority": "10"}},
+            "android": {"priority": "HIGH", "ttl": "3599s", "notification": {"tag": ID}},
+            "apns": {"headers": {"apns-priority": "10", "apns-collapse-id": ID}},
             "webpush": {"headers": {"TTL": "3599", "Urgency": "high"}},
         }
     }
@@ -105,7 +106,21 @@ def test_what_the_request_asks_for_goes_along(fcm):
     assert message["data"] == {"order": "1"}
     assert message["notification"] == {"body": "t"}
     assert message["android"]["collapse_key"] == "order-1"
+    assert message["android"]["notification"]["tag"] == "order-1"
     assert message["apns"]["headers"]["apns-collapse-id"] == "order-1"
+
+
+def test_a_device_folds_the_attempts_of_one_notification(fcm):
+    """Promise 3: both carry the same key, another notification another."""
+    keys = []
+    for made, attempt in ((MESSAGE.id, 1), (MESSAGE.id, 2), (UUID(int=2), 1)):
+        fcm.send(outgoing=replace(MESSAGE, id=made, attempt=attempt))
+        message = fcm.asked()["message"]
+        keys.append(
+            (message["android"]["notification"]["tag"], message["apns"]["headers"]["apns-collapse-id"])
+        )
+    assert keys[0] == keys[1] == (ID, ID) != keys[2]
+    assert "collapse_key" not in message["android"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What must hold between settings: the order of timeouts, and what production refuses."""
 
+import sys
+
 import pytest
 
 from notifier.settings import SettingsError, load_settings
@@ -83,6 +85,17 @@ def test_a_sender_of_sms_stands_in_the_url_or_in_its_setting():
     assert "NOTIFIER_SMS_FROM" in found["NOTIFIER_SMS_PROVIDERS"]
     assert problems(sms_providers="twilio://AC1:t0ken@", sms_from="Acme") == {}
     assert problems(sms_providers="vonage://key:s3cret@?from=Acme") == {}
+
+
+def test_what_a_provider_needs_is_to_be_installed(monkeypatch):
+    """It is missed when the settings are read; the answer is the command to give."""
+    url = "webpush://?vapid_key=/k&subject=mailto:ops@example.com"
+    assert problems(push_providers=url) == {}
+    monkeypatch.setitem(sys.modules, "pywebpush", None)  # as if it were not there
+    found = problems(push_providers=url)
+    assert found == {
+        "NOTIFIER_PUSH_PROVIDERS": "webpush: needs more to be installed: pip install 'notifier[webpush]'"
+    }
 
 
 def test_a_wrong_value_brings_no_second_complaint_by_its_default():
