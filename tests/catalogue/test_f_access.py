@@ -113,6 +113,12 @@ async def test_a_resolve_of_what_is_not_held_is_409(door):
         assert answer.json()["state"] == "queued"
 
 
-async def test_no_limit_is_promised_before_it_is_built():
-    """F08, F09: 429 stands nowhere in the document."""
-    assert "429" not in json.dumps(document("1"))
+async def test_a_limit_is_promised_where_it_is_built():
+    """F08: 429 stands at the two routes that a tenant's quota is for, and nowhere else (F09 is not built)."""
+    found = {
+        (path, method)
+        for path, methods in document("1")["paths"].items()
+        for method, operation in methods.items()
+        if "429" in operation["responses"]
+    }
+    assert found == {("/v1/notifications", "post"), ("/v1/notifications/batch", "post")}
