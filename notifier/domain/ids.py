@@ -1,11 +1,14 @@
-"""Time-ordered ids: UUIDv7 (RFC 9562, 5.7) made from the database's time, shown as ``ntf_…`` or ``opn_…``."""
+"""Time-ordered ids: UUIDv7 (RFC 9562, 5.7) made from the database's time, shown as ``ntf_…`` or ``opn_…``.
+
+A suppression's ``sup_…`` is a random UUID: it tells neither time nor recipient.
+"""
 
 import os
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NOTIFICATION, _OPERATION = "ntf_", "opn_"
+_NOTIFICATION, _OPERATION, _SUPPRESSION = "ntf_", "opn_", "sup_"
 
 
 def uuid7(at: datetime, random: bytes | None = None) -> UUID:
@@ -47,6 +50,16 @@ def operation_id(value: UUID) -> str:
 def parse_operation_id(text: str) -> UUID | None:
     """The same for ``opn_`` and a UUID."""
     return _parse(_OPERATION, text)
+
+
+def suppression_id(value: UUID) -> str:
+    """The public form of a suppression's id."""
+    return f"{_SUPPRESSION}{value}"
+
+
+def parse_suppression_id(text: str) -> UUID | None:
+    """The same for ``sup_`` and a UUID."""
+    return _parse(_SUPPRESSION, text)
 
 
 def _parse(prefix: str, text: str) -> UUID | None:

@@ -17,6 +17,7 @@ from notifier.http import (
     operations,
     providers,
     sending,
+    suppressions,
     unsubscribe,
 )
 from notifier.http.auth import KeyRing
@@ -28,6 +29,7 @@ from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, ROOM, DoorP
 
 #: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
 _ID = "{id:ntf_[^{}/]*}"
+_SUPPRESSION = "/v1/suppressions/{suppression:sup_[^{}/]*}"
 _UNSUBSCRIBE = f"{PATH}{{token}}"
 _LANE = "/v1/lanes/{channel}/{priority}"
 _PROVIDER = "/v1/providers/{name}"
@@ -63,6 +65,12 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
         web.get("/v1/providers", providers.listing),
         web.post(f"{_PROVIDER}/disable", providers.disable),
         web.post(f"{_PROVIDER}/enable", providers.enable),
+    ]
+    found += [
+        web.post("/v1/suppressions", suppressions.create),
+        web.post("/v1/suppressions/search", suppressions.search),
+        web.get(_SUPPRESSION, suppressions.show),
+        web.delete(_SUPPRESSION, suppressions.remove),
     ]
     found += [web.get(_UNSUBSCRIBE, unsubscribe.ask), web.post(_UNSUBSCRIBE, unsubscribe.leave)]
     if with_dev:

@@ -236,14 +236,14 @@ def _check_provider(
 
 
 def _check_labels(request: SendRequest, errors: Errors) -> None:
-    _check_text("/reference", request.reference, schemas.MAX_REFERENCE, errors)
-    _check_text("/topic", request.topic, schemas.MAX_TOPIC, errors)
+    check_text("/reference", request.reference, schemas.MAX_REFERENCE, errors)
+    check_text("/topic", request.topic, schemas.MAX_TOPIC, errors)
     tags = request.tags or []
     if len(tags) > schemas.MAX_TAGS:
         errors.append(FieldError("/tags", "too_many", f"must be at most {schemas.MAX_TAGS}"))
     else:
         for index, tag in enumerate(tags):
-            _check_text(f"/tags/{index}", tag, schemas.MAX_TAG, errors)
+            check_text(f"/tags/{index}", tag, schemas.MAX_TAG, errors)
     _check_metadata(request.metadata or {}, errors)
 
 
@@ -262,7 +262,8 @@ def _check_metadata(metadata: dict[str, str], errors: Errors) -> None:
         )
 
 
-def _check_text(pointer: str, text: str | None, longest: int, errors: Errors) -> None:
+def check_text(pointer: str, text: str | None, longest: int, errors: Errors) -> None:
+    """Add to `errors` unless `text` is None, or printable and of 1 to `longest` characters."""
     if text is None:
         return
     if not 1 <= len(text) <= longest:

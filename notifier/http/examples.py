@@ -50,6 +50,11 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "email": {"to": {"email": "ada@example.com"}},
         "sms": {"to": {"phone": "+14155552671"}},
     },
+    "SuppressRequest": {
+        "everything": {"channel": "email", "to": {"email": "ada@example.com"}},
+        "one_topic": {"channel": "sms", "to": {"phone": "+14155552671"}, "topic": "news"},
+    },
+    "SuppressionSearchRequest": {"email": {"to": {"email": "ada@example.com"}}},
     "ResolveRequest": {"sent": {"as": "sent"}, "resend": {"as": "resend"}},
     "ReplayRequest": {
         "outage": {
@@ -163,6 +168,16 @@ _SUMMARY: dict[str, Any] = {
     ],
 }
 
+_SUPPRESSION: dict[str, Any] = {
+    "id": "sup_6f1de7a2-41f7-4a35-9c09-0f0a51f3c2d8",
+    "channel": "email",
+    "topic": None,
+    "reason": "invalid_recipient",
+    "source": "provider",
+    "notification_id": "ntf_0197f2a4-7c1e-7b3a-9d05-3f6f2b8e4c11",
+    "created_at": "2027-01-01T09:00:00.000Z",
+}
+
 #: By the type that an operation gives.
 ANSWERS: dict[str, dict[str, Any]] = {
     "Lane": _LANE,
@@ -171,5 +186,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Provider": _PROVIDER,
     "ProviderList": {"data": [_PROVIDER]},
     "Operation": _OPERATION,
+    "Suppression": _SUPPRESSION,
+    "SuppressionList": {"data": [_SUPPRESSION], "more": False},
     "FailureSummary": _SUMMARY,
 }

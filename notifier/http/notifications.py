@@ -67,7 +67,7 @@ async def search(request: web.Request) -> web.Response:
     query = queries.read_query(request, {**FILTERS, **PAGING})
     value = jsontext.parse_object(await read_json(request, request.app[CONFIG]))
     fields, errors = check_shape(value, SearchRequest)
-    recipient = _searched(fields.to, request.app[CONFIG], errors)
+    recipient = searched(fields.to, request.app[CONFIG], errors)
     digest = notifications.search_hash(caller.tenant, address_key(recipient))
     return await _page(request, caller.tenant, query, digest)
 
@@ -143,9 +143,13 @@ def _scope(request: web.Request, query: dict[str, Any]) -> str:
     return request.path + "?" + msgspec.json.encode(query, order="sorted").decode()
 
 
-def _searched(to: To | None, config: HttpConfig, errors: list[FieldError]) -> Recipient:
+def relaxed(config: HttpConfig) -> HttpConfig:
+    """Takes every address that was ever taken, also what only a test would use."""
+    return dataclasses.replace(config, production=False, utf8_addresses=True)
+
+
+def searched(to: To | None, config: HttpConfig, errors: list[FieldError]) -> Recipient:
     """Whose notifications are sought; addresses only a test would use can be looked for as well."""
-    relaxed = dataclasses.replace(config, production=False, utf8_addresses=True)
     recipient = None
     if to is not None:
         if to.phone is not None:
@@ -154,7 +158,7 @@ def _searched(to: To | None, config: HttpConfig, errors: list[FieldError]) -> Re
             channel = Channel.PUSH
         else:
             channel = Channel.EMAIL
-        recipient = read_recipient(channel, to, relaxed, errors)
+        recipient = read_recipient(channel, to, relaxed(config), errors)
     if errors or recipient is None:
         raise InvalidFields(errors)
     return recipient

@@ -51,6 +51,7 @@ _ONE_PATH = "/v1/notifications/{id}"
 _OPERATION_PATH = "/v1/operations/{operation}"
 _FAILURES = ("state", "since", "until", "failure_status", "reason", "channel", "priority", "provider")
 _LANE_PATH = "/v1/lanes/{channel}/{priority}"
+_SUPPRESSION_PATH = "/v1/suppressions/{suppression}"
 _PROVIDER_PATH = "/v1/providers/{name}"
 
 OPERATIONS = (
@@ -116,6 +117,25 @@ OPERATIONS = (
     Operation(
         method="post", path=f"{_OPERATION_PATH}/cancel", scope="admin", status=200, gives="Operation",
         summary="Replay no more of it; what was not replayed yet is open again", parameters=("operation",),
+        refuses=(*_NO_BODY, *_READ, *_ONE),
+    ),
+    Operation(
+        method="post", path="/v1/suppressions", scope="admin", status=201, gives="Suppression",
+        summary="Send a recipient nothing more; 200 with what stands already", takes="SuppressRequest",
+        refuses=_TAKE, also=((200, "Suppression"),),
+    ),
+    Operation(
+        method="post", path="/v1/suppressions/search", scope="read", status=200, gives="SuppressionList",
+        summary="One recipient's suppressions; the address stands in the body, never in a URL",
+        takes="SuppressionSearchRequest", refuses=_TAKE,
+    ),
+    Operation(
+        method="get", path=_SUPPRESSION_PATH, scope="read", status=200, gives="Suppression",
+        summary="One suppression", parameters=("suppression",), refuses=(*_READ, *_ONE),
+    ),
+    Operation(
+        method="delete", path=_SUPPRESSION_PATH, scope="admin", status=200, gives="Suppression",
+        summary="Send to the recipient again; gives what was taken away", parameters=("suppression",),
         refuses=(*_NO_BODY, *_READ, *_ONE),
     ),
     Operation(

@@ -80,6 +80,13 @@ def parameters() -> dict[str, Any]:
         "schema": {"type": "string"},
         "description": "As it stands in an e-mail's List-Unsubscribe; whatever else is 404",
     }
+    made["suppression"] = {
+        "name": "suppression",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "sup_ and a UUID; whatever else is 404",
+    }
     made["failure_status"] = made["status"] | {"schema": _enum(FailureStatus)}
     made["operation"] = {
         "name": "operation",

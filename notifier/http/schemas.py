@@ -191,6 +191,30 @@ class SearchRequest(Strict):
     to: To
 
 
+class SuppressRequest(Strict):
+    """Whom to send nothing more to."""
+
+    channel: Channel
+    to: To
+    reason: Annotated[
+        Literal["recipient_opted_out", "invalid_recipient", "unreachable_recipient"] | None,
+        Meta(description="recipient_opted_out unless said."),
+    ] = None
+    topic: Annotated[
+        str | None,
+        Meta(
+            description="Only what is about this; everything unless said.",
+            extra_json_schema={"minLength": 1, "maxLength": MAX_TOPIC},
+        ),
+    ] = None
+
+
+class SuppressionSearchRequest(Strict):
+    """Whose suppressions to look for; the address stands in the body so that no URL ever holds it."""
+
+    to: To
+
+
 class ResolveRequest(Strict):
     """How a held notification ends."""
 

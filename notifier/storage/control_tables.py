@@ -3,7 +3,7 @@
 Small, and by hand or rule; `alembic/versions` makes them too.
 """
 
-from sqlalchemy import Boolean, Column, Float, Integer, Table, text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, Table, text
 
 from notifier.storage.table_metadata import metadata
 from notifier.storage.types import Hash, Id, Name, UtcTime
@@ -28,11 +28,16 @@ suppressions = Table(
     # '': every topic, and what has none
     Column("topic", Name, primary_key=True, server_default=text("''")),
     Column("reason", Name, nullable=False),
-    # Who said so: "provider", by its answer to the notification; "recipient", by its link to unsubscribe.
+    # Who said so: "provider", by its answer to the notification; "recipient", by its link to unsubscribe;
+    # "operator", by the interface.
     Column("source", Name, nullable=False),
     Column("notification_id", Id),
     Column("created_at", UtcTime, nullable=False),
+    # Random, and null until somebody first looks: docs/decisions/0014.
+    Column("id", Id),
 )
+
+Index("ix_suppressions_id", suppressions.c.id, unique=True)
 
 provider_states = Table(
     "provider_states",

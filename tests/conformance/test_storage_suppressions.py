@@ -7,10 +7,12 @@ from sqlalchemy import select, update
 
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Mode, Reason, Status
-from notifier.domain.recipients import EmailAddress
-from notifier.storage import recording
+from notifier.domain.recipients import EmailAddress, address_key
+from notifier.storage import recording, suppression_list
 from notifier.storage import suppressions as rules
 from notifier.storage.engine import reading, writing
+from notifier.storage.notifications import search_hash
+from notifier.storage.suppression_list import Whom
 from notifier.storage.tables import notifications, suppressions
 from notifier.storage.types import db_now_plus
 from tests.conformance.storage_kit import EMAIL_HIGH, EMAIL_LOW, TENANT, claim_one, ending, keep_one
@@ -152,3 +154,65 @@ def test_only_an_email_with_a_topic_can_be_left(engine):
     for made in (keep_one(engine, sms, topic="news"), keep_one(engine, EMAIL_LOW), uuid4()):
         assert not rules.leave_topic(engine, made)
     assert rows(engine) == []
+
+
+def whom(recipient=ADA, tenant=TENANT, channel=Channel.EMAIL):
+    return Whom(tenant, channel, search_hash(tenant, address_key(recipient)))
+
+
+def test_who_is_suppressed_by_hand_is_not_sent_to_until_it_is_taken_away(engine):
+    """It goes by the digest that notifications are kept with; only this tenant, channel and address."""
+    row, added = suppression_list.add(engine, whom(), Reason.RECIPIENT_OPTED_OUT, None)
+    assert (added, row.source, row.topic) == (True, "operator", None)
+    assert suppressed(engine) == Reason.RECIPIENT_OPTED_OUT
+    assert suppressed(engine, BOB) is None
+    assert suppressed(engine, tenant="other") is None
+    assert suppression_list.remove(engine, TENANT, row.id) == row
+    assert suppression_list.remove(engine, TENANT, row.id) is None
+    assert suppressed(engine) is None
+
+
+def test_by_hand_for_one_topic_only(engine):
+    suppression_list.add(engine, whom(), Reason.RECIPIENT_OPTED_OUT, "news")
+    assert suppressed(engine, topic="news") == Reason.RECIPIENT_OPTED_OUT
+    assert suppressed(engine) is None
+
+
+def test_what_stands_already_stays_as_it_was_said(engine):
+    """Also what a provider said, whose row has no id before somebody looks."""
+    failed = fail(engine, Reason.INVALID_RECIPIENT)
+    row, added = suppression_list.add(engine, whom(), Reason.RECIPIENT_OPTED_OUT, None)
+    assert (added, row.reason, row.source, row.notification_id) == (
+        False,
+        Reason.INVALID_RECIPIENT,
+        "provider",
+        failed,
+    )
+    assert suppression_list.get(engine, TENANT, row.id) == row
+    assert suppression_list.of_recipient(engine, whom()) == ([row], False)
+
+
+def test_a_look_gives_each_its_own_id_once_and_no_one_elses(engine):
+    for topic in ("news", "billing"):
+        leave(engine, topic)
+    leave(engine, "news", tenant="other")
+    first, more = suppression_list.of_recipient(engine, whom())
+    assert ([one.topic for one in first], more) == (["billing", "news"], False)
+    assert suppression_list.of_recipient(engine, whom())[0] == first
+    assert len({one.id for one in first}) == 2
+    assert [row.id is None for row in rows(engine) if row.tenant == "other"] == [True]
+
+
+def test_an_id_of_another_tenant_is_unknown(engine):
+    row, _ = suppression_list.add(engine, whom(), Reason.RECIPIENT_OPTED_OUT, None)
+    assert suppression_list.get(engine, "other", row.id) is None
+    assert suppression_list.remove(engine, "other", row.id) is None
+    assert suppression_list.get(engine, TENANT, row.id) == row
+
+
+def test_a_list_is_bounded_and_says_so(engine, monkeypatch):
+    monkeypatch.setattr(suppression_list, "MOST", 2)
+    for topic in ("a", "b", "c"):
+        suppression_list.add(engine, whom(), Reason.RECIPIENT_OPTED_OUT, topic)
+    found, more = suppression_list.of_recipient(engine, whom())
+    assert ([one.topic for one in found], more) == (["a", "b"], True)

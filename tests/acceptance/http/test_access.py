@@ -26,6 +26,10 @@ ROUTES = [
     ("POST", "/v1/notifications/ntf_x/cancel"),
     ("POST", "/v1/notifications/ntf_x/resolve"),
     ("GET", "/v1/failures"),
+    ("POST", "/v1/suppressions"),
+    ("POST", "/v1/suppressions/search"),
+    ("GET", "/v1/suppressions/sup_x"),
+    ("DELETE", "/v1/suppressions/sup_x"),
 ]
 
 
