@@ -143,7 +143,7 @@ class Settings:
     #: SMS providers, likewise: twilio://ACCOUNT_SID:AUTH_TOKEN@?from=%2B15005550006, vonage://KEY:SECRET@?from=Acme,
     #: console:// (prints). Secret: NOTIFIER_SMS_PROVIDERS_FILE names a file instead.
     sms_providers: tuple[str, ...] = setting(_CONSOLE, providers())
-    #: Push providers, likewise. Secret: NOTIFIER_PUSH_PROVIDERS_FILE names a file instead.
+    #: Push providers, likewise, one for each platform: fcm://, apns://, webpush:// (docs/providers), console://. Secret: NOTIFIER_PUSH_PROVIDERS_FILE names a file instead.
     push_providers: tuple[str, ...] = setting(_CONSOLE, providers())
     #: Rates of single lanes over all processes, needed besides their provider's: email.high=50/m email.low=10/m.
     lane_rates: tuple[tuple[str, float], ...] = setting((), rates(tuple(lane.name for lane in Lane.all())))

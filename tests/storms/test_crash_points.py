@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.acceptance.fleet import ready
 from tests.nodes.waiting import wait_until
 from tests.storms.kit.case import Case
@@ -44,6 +46,13 @@ PAIRS = [
     ("after_publish", "after_store"),
     ("after_confirm", "before_ack"),
 ]
+
+
+@pytest.fixture(scope="module")
+def installation(make_installation):
+    """One account without a limit: a claim that is given back because its permit has passed is stored as well, and
+    would end a worker at `after_store` with nothing sent."""
+    return make_installation(NOTIFIER_EMAIL_PROVIDERS="smtp://127.0.0.1:{port}")
 
 
 def test_doors_and_workers_die(case, installation):

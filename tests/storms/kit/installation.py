@@ -28,11 +28,8 @@ WHOLE = 60.0
 #: Seconds the provider takes for a message, from and to.
 USUAL_DELAY = [0.005, 0.05]
 EMAIL = "NOTIFIER_EMAIL_PROVIDERS"
-
-
-def two_accounts(port: int) -> str:
-    """The sink under two names, each with a limit: breakers, fail-over, leases of permits are part of every storm."""
-    return " ".join(f"smtp://127.0.0.1:{port}?name={name}&rate=300/s" for name in ("first", "second"))
+#: The sink under two names, each with a limit: breakers, fail-over, leases of permits are part of every storm.
+TWO_ACCOUNTS = " ".join(f"smtp://127.0.0.1:{{port}}?name={name}&rate=300/s" for name in ("first", "second"))
 
 
 @dataclass
@@ -62,8 +59,7 @@ class Installation(Fleet):
         self, folder: Path, database_url: str, broker_url: str, *, threads: int = 8, **settings: str
     ) -> None:
         super().__init__(folder, database_url, broker_url, **settings)
-        if EMAIL not in settings:
-            self.settings[EMAIL] = two_accounts(self.smtp_port)
+        self.settings[EMAIL] = settings.get(EMAIL, TWO_ACCOUNTS).format(port=self.smtp_port)
         self.threads = threads
         self.doors: list[Part] = []
         self.crew: list[Part] = []
