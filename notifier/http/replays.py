@@ -4,11 +4,13 @@ Its Idempotency-Key still owes it the first answer (promise 4), so before such a
 key is looked up.
 """
 
+import asyncio
+
 from aiohttp import web
 from sqlalchemy import Engine
 
 from notifier.http.callers import Caller
-from notifier.http.parts import read
+from notifier.http.parts import WAITED, read
 from notifier.intake.accept import Kept
 from notifier.storage import accepting
 from notifier.storage.engine import reading
@@ -21,7 +23,10 @@ async def earlier_answer(
     if key is None:
         return None
     name = (caller.key_id, route, key)
+    time = asyncio.get_running_loop().time
+    began = time()
     found = await read(request, _find, name)
+    request[WAITED] += time() - began
     if found is None or found.expired or found.body_hash != digest.hex():
         return None
     return Kept(found.answer.encode(), replayed=True)

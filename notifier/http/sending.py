@@ -140,9 +140,14 @@ async def keep(
     respond: Callable[[Sequence[Stored]], bytes],
 ) -> Kept:
     """Have them kept together; `named` is the Idempotency-Key with the request's digest."""
-    await pay(request, len(notifications))
-    _flag_look_alikes(request, notifications)
     caller = request[CALLER]
+    if request.app[PARTS].quotas.limits(caller.tenant):
+        # Its answer is owed whatever is left, and was paid for; only where there is a quota this costs a look.
+        earlier = await earlier_answer(request, caller, route, *named)
+        if earlier is not None:
+            return earlier
+        await pay(request, len(notifications))
+    _flag_look_alikes(request, notifications)
     submission = Submission(
         notifications=notifications,
         tenant=caller.tenant,

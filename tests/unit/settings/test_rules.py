@@ -77,3 +77,15 @@ def test_they_are_shown_as_they_were_written():
         (RuleKey(Reason.THROTTLED), Schedule(30, 600)),
         (RuleKey(Reason.PROVIDER_TIMEOUT, Channel.EMAIL, Priority.HIGH), Schedule(1, 5, 2)),
     )
+
+
+@pytest.mark.parametrize(
+    "wrong", ["acme", "acme=5", "acme=5/d", "acme=0/s", "acme=1.5/s", "acme=5/s acme=6/s", "a/b=5/s"]
+)
+def test_a_wrong_quota_stops_the_start_by_name(wrong):
+    """And says what is allowed; right ones are shown as they were written."""
+    with pytest.raises(SettingsError, match=r"NOTIFIER_TENANT_RATES.*acme=100/m other=5/s \*=1000/m"):
+        settings(tenant_rates=wrong)
+    assert settings(tenant_rates="").tenant_rates == ()
+    named = settings(tenant_rates="acme=100/m *=5/s").tenant_rates
+    assert [(name, str(quota)) for name, quota in named] == [("acme", "100/m"), ("*", "5/s")]
