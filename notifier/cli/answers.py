@@ -60,6 +60,9 @@ class Door(Protocol):
     def providers(self) -> Answer:
         """What GET /v1/providers answers; raises `NoAnswer`."""
 
+    def operator_events(self, query: Mapping[str, str]) -> Answer:
+        """What GET /v1/operator-events answers; raises `NoAnswer`."""
+
     def set_disabled(self, name: str, channel: Channel | None, disabled: bool) -> Answer:
         """What POST /v1/providers/{name}/disable, or enable, answers; raises `NoAnswer`."""
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from notifier.bootstrap.front import Front, make_door, make_front, start_publishing
 from notifier.bootstrap.providers import provider_names
 from notifier.bootstrap.roads import make_broker
-from notifier.cli import local_failures
+from notifier.cli import local_events, local_failures
 from notifier.cli.answers import Answer, NoAnswer
 from notifier.cli.database import NotUsable, open_database, reason_of
 from notifier.domain.errors import NotConfirmed, NotFound, NotifierError
@@ -157,6 +157,10 @@ class LocalDoor:
                 _plain({"data": provider_views.providers(providers.facts_of(engine, fresh), names)}),
             )
         )
+
+    def operator_events(self, query: Mapping[str, str]) -> Answer:
+        """See `Door`."""
+        return self._stored(lambda engine: local_events.page(engine, self._caller.tenant, query))
 
     def set_disabled(self, name: str, channel: Channel | None, disabled: bool) -> Answer:
         """See `Door`; whoever may use the database needs no key, so none is noted."""

@@ -1,4 +1,4 @@
-"""`notifier providers`: a table of the provider accounts; `disable` and `enable` steer them."""
+"""`notifier providers`: a table of the accounts; `disable` and `enable` steer them, `events` tells what happened."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ import click
 
 from notifier.cli.answers import Answer, Door
 from notifier.cli.doors import ask
+from notifier.cli.operator_events import events
 from notifier.cli.support import json_option, say
 from notifier.cli.words import printable, table
 from notifier.domain.lanes import Channel
@@ -84,3 +85,6 @@ def _channel(text: str | None) -> Channel | None:
 def _asked(question: Callable[[Door], Answer], as_json: bool) -> dict[str, Any]:
     """The document, or the command's end."""
     return ask(question, as_json).document
+
+
+command.add_command(events)

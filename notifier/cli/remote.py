@@ -66,6 +66,11 @@ class RemoteDoor:
         """See `Door`."""
         return self._ask(Request(f"{self._url}/v1/providers", headers=self._headers))  # noqa: S310
 
+    def operator_events(self, query: Mapping[str, str]) -> Answer:
+        """See `Door`."""
+        path = f"/v1/operator-events?{urlencode(query)}"
+        return self._ask(Request(self._url + path, headers=self._headers))  # noqa: S310
+
     def set_disabled(self, name: str, channel: Channel | None, disabled: bool) -> Answer:
         """See `Door`."""
         query = f"?channel={channel}" if channel else ""

@@ -156,6 +156,17 @@ _OPERATION: dict[str, Any] = {
         "cancel": "/v1/operations/opn_0197f2a4-7c1e-7b3a-9d05-3f6f2b8e4c11/cancel",
     },
 }
+_EVENT: dict[str, Any] = {
+    "id": 118,
+    "at": "2027-01-01T09:00:42.120Z",
+    "kind": "breaker_closed",
+    "channel": "email",
+    "priority": None,
+    "provider": "ses-eu",
+    "by": None,
+    "reason": None,
+    "facts": {"worker": "0197f2a4-7c1e-4b3a-9d05-3f6f2b8e4c11", "out_seconds": 42.12, "failed_probes": 2},
+}
 _SUMMARY: dict[str, Any] = {
     "group_by": ["reason", "provider"],
     "data": [
@@ -189,4 +200,5 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Suppression": _SUPPRESSION,
     "SuppressionList": {"data": [_SUPPRESSION], "more": False},
     "FailureSummary": _SUMMARY,
+    "OperatorEventPage": {"data": [_EVENT], "next_cursor": None},
 }

@@ -7,7 +7,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from notifier.http import answer_types, failure_answers, parameters, schemas, suppression_answers
+from notifier.http import (
+    answer_types,
+    failure_answers,
+    operator_event_answers,
+    parameters,
+    schemas,
+    suppression_answers,
+)
 from notifier.http.answers import raw_answer
 from notifier.http.config import HttpConfig
 from notifier.http.examples import ANSWERS, EXAMPLES
@@ -132,7 +139,13 @@ _BODIES = (
 
 
 def _schemas() -> dict[str, Any]:
-    kinds = [*_BODIES, *answer_types.ALL, *failure_answers.ALL, *suppression_answers.ALL]
+    kinds = [
+        *_BODIES,
+        *answer_types.ALL,
+        *failure_answers.ALL,
+        *operator_event_answers.ALL,
+        *suppression_answers.ALL,
+    ]
     _, found = msgspec.json.schema_components(kinds, ref_template=_REF)
     item = {"$ref": _REF.format(name="SendRequest")}
     found["BatchRequest"] = {

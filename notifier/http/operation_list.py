@@ -177,6 +177,11 @@ OPERATIONS = (
         parameters=("provider_name", "channel"), refuses=(*_NO_BODY, *_READ, *_ONE),
     ),
     Operation(
+        method="get", path="/v1/operator-events", scope="read", status=200, gives="OperatorEventPage",
+        summary="What happened to providers and lanes, newest first: breakers, and what operators said",
+        parameters=("kind", "channel", "event_provider", "after", *_PAGE), refuses=(*_READ, "invalid_cursor"),
+    ),
+    Operation(
         method="get", path="/v1/workers", scope="read", status=200, gives="WorkerList", refuses=_READ,
         summary="Every process that beats, and what its scheduler decided lately",
     ),

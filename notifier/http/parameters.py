@@ -4,8 +4,9 @@ from typing import Any
 
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.lifecycle import Reason, Status
+from notifier.domain.operator_events import EventKind
 from notifier.domain.replays import FailureState, FailureStatus
-from notifier.http.queries import DEFAULT_PAGE, MAX_PAGE
+from notifier.http.queries import DEFAULT_PAGE, MAX_PAGE, MAX_SEQUENCE
 from notifier.storage.dead_letters import GROUPS
 
 _BOOLEAN = {"type": "boolean"}
@@ -38,6 +39,11 @@ def parameters() -> dict[str, Any]:
         "created_before": (_TIME, "Before this moment"),
         "since": (_TIME, "Ended at this moment or later"),
         "until": (_TIME, "Ended before this moment"),
+        "kind": (_enum(EventKind), "What happened"),
+        "after": (
+            {"type": "integer", "minimum": 0, "maximum": MAX_SEQUENCE},
+            "The id of the last event that is known already: only later ones",
+        ),
         "state": (
             {"type": "string", "enum": [*FailureState, "all"], "default": "open"},
             "What became of the failure; open: nobody has decided",
@@ -87,6 +93,7 @@ def parameters() -> dict[str, Any]:
         "schema": {"type": "string"},
         "description": "sup_ and a UUID; whatever else is 404",
     }
+    made["event_provider"] = made["provider"] | {"description": "The account that it happened to"}
     made["failure_status"] = made["status"] | {"schema": _enum(FailureStatus)}
     made["operation"] = {
         "name": "operation",

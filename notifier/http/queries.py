@@ -17,6 +17,8 @@ from notifier.http.times import parse_moment
 Parser = Callable[[str], Any]
 MAX_PAGE, DEFAULT_PAGE = 250, 50
 MAX_TEXT = 255
+#: The highest id that a row counted by the database may have.
+MAX_SEQUENCE = 2**63 - 1
 BATCH_PREFIX = "bat_"
 #: What stands for percent-encoded bytes that are no UTF-8: such a text would search for something else.
 _UNREADABLE = "\ufffd"
@@ -65,6 +67,14 @@ def page_size(text: str) -> int:
         raise InvalidInput("out_of_range", f"must be 1 to {MAX_PAGE}")
     if not 1 <= int(text) <= MAX_PAGE:
         raise InvalidInput("out_of_range", f"must be 1 to {MAX_PAGE}")
+    return int(text)
+
+
+def sequence(text: str) -> int:
+    """The id of a row that the database has counted; 0 is before the first."""
+    digits = len(str(MAX_SEQUENCE))
+    if not (text.isascii() and text.isdecimal() and len(text) <= digits and int(text) <= MAX_SEQUENCE):
+        raise InvalidInput("out_of_range", f"must be 0 to {MAX_SEQUENCE}")
     return int(text)
 
 

@@ -26,6 +26,7 @@ from notifier.storage import (
     dead_letters,
     faults,
     operations,
+    operator_events,
     outbox,
     relaying,
     workers,
@@ -44,7 +45,10 @@ _BEAT_SLACK = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayConfig:
-    """Times in seconds; `batch` bounds the rows of one step. `keep_failures` 0 keeps them for ever."""
+    """Times in seconds; `batch` bounds the rows of one step. `keep_failures` 0 keeps them for ever.
+
+    Of operators' events the last `keep_events` are kept.
+    """
 
     poll: float = 1.0
     batch: int = 500
@@ -58,6 +62,7 @@ class RelayConfig:
     sweep_every: float = 30.0
     count_every: float = 10.0
     keep_failures: float = 30 * 86_400.0
+    keep_events: int = operator_events.KEPT
 
 
 @dataclass(slots=True)
@@ -97,6 +102,7 @@ class Relay:
         self._orphans = OrphanHunt(engine, road, config)
         self._replays = Replays(engine, longest_call=config.lease, batch=config.batch)
         self._away_since_pass = False
+        self._events_unread = False
         self._patient_until = 0.0
         self._swept = 0.0
         self._next_count = 0.0
@@ -229,6 +235,7 @@ class Relay:
                 books.fold(connection, 3600)
             if self._config.keep_failures and not self._replays.blind:
                 self._forget_failures()
+            self._forget_events()
         if now >= self._next_count:
             try:
                 self._count()
@@ -245,6 +252,18 @@ class Relay:
             operations.sweep(connection, age, limit)
         if forgotten:
             log.info("failures_forgotten", number=forgotten)
+
+    def _forget_events(self) -> None:
+        try:
+            with writing(self._engine) as connection:
+                operator_events.sweep(connection, self._config.keep_events, self._config.batch)
+        except SQLAlchemyError as error:
+            # The migration may be ahead of us; if all of storage is away, the next step says so.
+            if not self._events_unread:
+                log.warning("operator_events_unread", error=type(error).__name__)
+            self._events_unread = True
+        else:
+            self._events_unread = False
 
     def _count(self) -> None:
         with writing(self._engine) as connection:

@@ -1,12 +1,12 @@
-"""The tables that say what may be sent now: pauses, suppressions, providers that are out, limits.
+"""The tables that say what may be sent now: pauses, suppressions, providers that are out, limits; what happened.
 
 Small, and by hand or rule; `alembic/versions` makes them too.
 """
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, Table, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, text
 
 from notifier.storage.table_metadata import metadata
-from notifier.storage.types import Hash, Id, Name, UtcTime
+from notifier.storage.types import Hash, Id, Json, Name, UtcTime
 
 lane_controls = Table(
     "lane_controls",
@@ -55,6 +55,23 @@ provider_states = Table(
     Column("disabled", Boolean, nullable=False),
     Column("disabled_by", Name),
     Column("disabled_at", UtcTime),
+)
+
+operator_events = Table(
+    "operator_events",
+    metadata,
+    # In the order of the commits.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("channel", Name, nullable=False),
+    # A lane's, or an account's.
+    Column("priority", Name),
+    Column("provider", Name),
+    # The API key that said so; null for the command line, and for a breaker.
+    Column("by", Name),
+    Column("reason", Name),
+    Column("facts", Json, nullable=False),
 )
 
 #: Unlogged on PostgreSQL: a crash empties it. Not used on SQLite, where one process keeps its limits in memory.

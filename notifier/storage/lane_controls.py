@@ -7,7 +7,10 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.domain.lanes import Lane
+from notifier.domain.operator_events import EventKind
+from notifier.storage import operator_events
 from notifier.storage.engine import reading, writing
+from notifier.storage.operator_events import NewEvent
 from notifier.storage.tables import lane_controls
 from notifier.storage.types import db_now
 
@@ -42,7 +45,13 @@ def set_paused(engine: Engine, lane: Lane, paused: bool, by: str | None) -> bool
                 .values(paused=False, by=by, at=db_now())
                 .returning(_table.lane)
             )
-        return found.first() is not None
+        if found.first() is None:
+            return False
+        kind = EventKind.LANE_PAUSED if paused else EventKind.LANE_RESUMED
+        operator_events.add(
+            connection, NewEvent(kind=kind, channel=lane.channel, priority=lane.priority, by=by)
+        )
+        return True
 
 
 def read(engine: Engine) -> dict[str, Control]:

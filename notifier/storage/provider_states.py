@@ -10,7 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, upd
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.domain.lanes import Channel
+from notifier.domain.operator_events import EventKind
+from notifier.storage import operator_events
 from notifier.storage.engine import reading, writing
+from notifier.storage.operator_events import NewEvent
 from notifier.storage.tables import provider_states
 from notifier.storage.types import db_now, db_now_plus
 
@@ -93,6 +96,8 @@ def open_breaker(
                 probe_until=None,
             )
         )
+        if row.opened_at is None:  # a failed probe is no new opening
+            _note(connection, EventKind.BREAKER_OPENED, key, reason=why, facts={"worker": str(owner)})
         return True
 
 
@@ -113,7 +118,7 @@ def close_breaker(engine: Engine, key: ProviderKey, owner: UUID) -> timedelta | 
     """The probe went well: the account is back. How long it was out; None where the probe was not `owner`'s."""
     with writing(engine) as connection:
         row = connection.execute(
-            select(_table.opened_at, db_now().label("now"))
+            select(_table.opened_at, _table.openings, db_now().label("now"))
             .where(_is(key), _table.probe_owner == owner, _table.opened_at.is_not(None))
             .with_for_update()
         ).one_or_none()
@@ -124,7 +129,10 @@ def close_breaker(engine: Engine, key: ProviderKey, owner: UUID) -> timedelta | 
             .where(_is(key))
             .values(opened_at=None, why=None, openings=0, open_until=None, probe_owner=None, probe_until=None)
         )
-        return timedelta(seconds=(row.now - row.opened_at).total_seconds())
+        out = timedelta(seconds=(row.now - row.opened_at).total_seconds())
+        facts = {"out_seconds": round(out.total_seconds(), 3), "failed_probes": row.openings - 1}
+        _note(connection, EventKind.BREAKER_CLOSED, key, facts={"worker": str(owner), **facts})
+        return out
 
 
 def set_disabled(engine: Engine, key: ProviderKey, disabled: bool, by: str | None) -> bool:
@@ -137,7 +145,17 @@ def set_disabled(engine: Engine, key: ProviderKey, disabled: bool, by: str | Non
             .values(disabled=disabled, disabled_by=by, disabled_at=db_now())
             .returning(_table.name)
         )
-        return found.first() is not None
+        if found.first() is None:
+            return False
+        kind = EventKind.PROVIDER_DISABLED if disabled else EventKind.PROVIDER_ENABLED
+        _note(connection, kind, key, by=by)
+        return True
+
+
+def _note(connection: Connection, kind: EventKind, key: ProviderKey, **more: Any) -> None:
+    """For operators, in the transaction that did it."""
+    event = NewEvent(kind=kind, channel=key.channel, provider=key.name, **more)
+    operator_events.add(connection, event)
 
 
 def _know(connection: Connection, key: ProviderKey) -> None:

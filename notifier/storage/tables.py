@@ -17,13 +17,20 @@ from sqlalchemy import (
     Text,
 )
 
-from notifier.storage.control_tables import lane_controls, provider_states, rate_limits, suppressions
+from notifier.storage.control_tables import (
+    lane_controls,
+    operator_events,
+    provider_states,
+    rate_limits,
+    suppressions,
+)
 from notifier.storage.table_metadata import metadata
 from notifier.storage.types import Hash, Id, Json, Name, UtcTime
 
 __all__ = [
     "accepted", "api_keys", "attempts", "dead_letters", "gauges", "idempotency", "lane_controls", "metadata",
-    "notifications", "operations", "outbox", "provider_states", "rate_limits", "suppressions", "workers",
+    "notifications", "operations", "operator_events", "outbox", "provider_states", "rate_limits", "suppressions",
+    "workers",
 ]  # fmt: skip
 
 notifications = Table(

@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from notifier.domain.ids import notification_id
 from notifier.domain.lanes import Channel
-from notifier.storage import provider_states
+from notifier.storage import operator_events, provider_states
 from notifier.storage.engine import reading
+from notifier.storage.operator_events import EventFilter
 from notifier.storage.provider_states import ProviderKey
 from notifier.storage.tables import notifications
 from tests.acceptance.fleet import Fleet, email, message_id, post_many
@@ -117,6 +118,16 @@ def test_traffic_moves_and_moves_back(two):
     wait_until(lambda: all_by(two, two.by_main, 4), 30, "the fleet to hear of it")
     assert all_by(two, two.by_main, 30)
     check_all(two)
+    check_events(two)
+
+
+def check_events(two: Two) -> None:
+    """Two workers saw it fail and come back: each opening is told once, and so is each closing."""
+    rows = operator_events.walk(two.fleet.engine, EventFilter(provider="main"), 100)
+    kinds = [str(row.event.kind) for row in reversed(rows)]
+    assert kinds
+    assert kinds == ["breaker_opened", "breaker_closed"] * (len(kinds) // 2)
+    assert rows[0].event.facts["out_seconds"] >= 1
 
 
 def check_all(two: Two) -> None:

@@ -7,7 +7,13 @@ import msgspec
 import pytest
 
 from notifier.domain.lanes import Lane
-from notifier.http import answer_types, failure_answers, lane_views, suppression_answers
+from notifier.http import (
+    answer_types,
+    failure_answers,
+    lane_views,
+    operator_event_answers,
+    suppression_answers,
+)
 from notifier.http.examples import ANSWERS
 from notifier.http.lane_views import Facts
 from notifier.storage.lane_controls import Control
@@ -111,6 +117,11 @@ def test_workers_tell_who_they_are_and_what_they_decided():
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_example_of_an_answer_has_its_form(name):
-    known = (*answer_types.ALL, *failure_answers.ALL, *suppression_answers.ALL)
+    known = (
+        *answer_types.ALL,
+        *failure_answers.ALL,
+        *operator_event_answers.ALL,
+        *suppression_answers.ALL,
+    )
     shapes = {shape.__name__: shape for shape in known}
     msgspec.convert(ANSWERS[name], shapes[name])
