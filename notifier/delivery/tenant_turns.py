@@ -19,6 +19,9 @@ log = structlog.get_logger("notifier.delivery")
 
 #: Nobody is put off for longer, in seconds: the quota may be raised meanwhile.
 LONGEST = 3600.0
+#: Multiples of the golden ratio's part behind the point, less their whole part, fill an interval evenly, however many
+#: they become (Weyl).
+_EVENLY = 0.6180339887498949
 #: Without storage nothing could be recorded either: in so many seconds it is asked again.
 _AWAY = 1.0
 
@@ -41,6 +44,8 @@ class TenantTurns:
         self._lock = threading.Lock()
         #: By tenant the moment that was given away last.
         self._last: dict[str, float] = {}
+        #: How many were put off beyond the longest.
+        self._beyond = 0
 
     def wait(self, tenant: str) -> float:
         """0: one notification of the tenant may be sent now; else the seconds until it should ask again."""
@@ -56,9 +61,16 @@ class TenantTurns:
         return 0.0 if found.granted else self._turn(tenant, max(found.wait, quota.interval), quota.interval)
 
     def _turn(self, tenant: str, wait: float, interval: float) -> float:
-        """The next free moment after `wait`; beyond the longest all share the last one."""
+        """The next free moment after `wait`; those beyond the longest are spread over the half before it.
+
+        Had they one moment in common, or the pace they came at, thousands would come back in one second, in vain.
+        """
         with self._lock:
             now = self._clock()
             moment = max(now + wait, self._last.get(tenant, 0.0) + interval)
-            self._last[tenant] = min(moment, now + LONGEST)
-            return min(moment - now, LONGEST)
+            if moment - now <= LONGEST:
+                self._last[tenant] = moment
+                return moment - now
+            self._last[tenant] = now + LONGEST
+            self._beyond += 1
+            return LONGEST * (1 - self._beyond * _EVENLY % 1 / 2)

@@ -38,7 +38,9 @@ class SharedLimits:
 
 
 class LocalLimits:
-    """SQLite: one process, so its memory will do. After a restart a limit begins with its burst spent."""
+    """SQLite: one process, so its memory will do. After a restart a limit begins
+    with its burst spent, a tenant's quota (which starts full) with all of it.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -1,6 +1,10 @@
 """A tenant's quota over doors and workers: at the door at once, behind it as due times that hold nobody up."""
 
+import json
+import urllib.error
+import urllib.request
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
 
@@ -43,3 +47,36 @@ def test_a_tenants_backlog_waits_its_turns_and_another_tenants_passes_it(
     assert of_quiet[-1] < of_busy[len(of_busy) // 2]
     took = of_busy[-1] - of_busy[0]
     assert number <= QUOTA * (1 + took + 0.25 + 0.5)
+
+
+def test_two_doors_share_one_quota(tmp_path, postgres_url, rabbitmq_vhost_url):
+    """Through PostgreSQL: whichever door is asked, no more than the quota comes in, and the rest is told to wait."""
+    quota, asked = 20, 60
+    with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet:
+        fleet.settings["NOTIFIER_TENANT_RATES"] = f"busy={quota}/h"
+        fleet.run("alembic", "upgrade", "head")
+        for _ in range(2):
+            fleet.serve()
+        key = fleet.key("busy")
+        ports = [fleet.ports[number % 2] for number in range(asked)]
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda one: post(one[1], key, email(one[0])), enumerate(ports)))
+        assert Counter(status for status, _ in answers) == {202: quota, 429: asked - quota}
+        assert all(0 < int(wait) <= 3600 / quota for status, wait in answers if status == 429)
+        assert {port for port, (status, _) in zip(ports, answers, strict=True) if status == 202} == set(ports)
+        with reading(fleet.engine) as connection:
+            assert len(connection.execute(select(notifications.c.id)).all()) == quota
+
+
+def post(port, key, body):
+    """One request: its status and its Retry-After."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/notifications", json.dumps(body).encode(), headers
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, None
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.headers["Retry-After"]
