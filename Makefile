@@ -20,6 +20,9 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 COMPILE := --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
+# Every process that tests and benchmarks start would compile the whole again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run test storm lint bench bench-quick services services-stop requirements

@@ -4,7 +4,8 @@ The first thread that finds nobody at work leads: it claims for all that wait, h
 and passes the lead on if others have come meanwhile. No thread of its own, no added delay.
 """
 
-import secrets
+import os
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,9 +24,17 @@ _GROUP = 256
 _TRIES = 5
 
 
+#: Seeded by the operating system. Asking that for each claim costs a turn at the interpreter's lock each time.
+_bits = random.Random()
+os.register_at_fork(after_in_child=_bits.seed)
+
+
 def new_claim_id() -> int:
-    """64 random bits made for one claim, as a signed integer: an attempt number alone could be given twice."""
-    return int.from_bytes(secrets.token_bytes(8), "big", signed=True)
+    """64 random bits made for one claim, as a signed integer: an attempt number alone could be given twice.
+
+    Told apart it must be, not kept secret.
+    """
+    return _bits.getrandbits(64) - 2**63
 
 
 @dataclass(eq=False, slots=True)

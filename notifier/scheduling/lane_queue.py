@@ -78,7 +78,8 @@ class LaneQueue:
             if self.scheduler.arrived(lane, now) and now - self._ticked_at >= _BETWEEN_WAKES:
                 self._tick(now, None)
             self._say("put", lane.name, now)
-            self._changed.notify()
+            if self.scheduler.headroom()[lane.rank]:  # else who waits keeps a reserve: no wake-up for nothing
+                self._changed.notify()
 
     def get(self, block: bool = True, timeout: float | None = None) -> Item:
         """The next message that may start, waiting up to `timeout` seconds; raises `queue.Empty`."""
@@ -117,8 +118,7 @@ class LaneQueue:
                 narrow = run.lane.resource.narrow
                 self.scheduler.ended(run, now, getattr(item.message, "ok", True))
                 self._say("end", run.lane.name, now)
-                if narrow:
-                    # One success may let many start.
+                if narrow:  # one success may let many start
                     self._changed.notify_all()
             self._done()
 

@@ -2,17 +2,18 @@
 
 from notifier.scheduling.scheduler import Scheduler
 
-#: Bounds, and the seconds of arrivals to have at hand.
-LEAST, MOST, AT_HAND = 4, 300, 0.05
+#: Bounds, and the seconds of arrivals to have at hand. Acks go out once half of the prefetch is settled: with a
+#: few messages at hand a lane's connection is woken for every second ack (decision 18).
+LEAST, MOST, AT_HAND = 4, 300, 0.5
 #: Seconds between two changes of a lane's, up and down: a burst must not wait for what a lull decided.
 BETWEEN_UP, BETWEEN_DOWN = 1.0, 5.0
 
 
 def wanted_prefetch(budget: int, rate: float) -> int:
-    """Twice the budget and what arrives in 50 ms, 4 to 300.
+    """Twice the budget and what arrives in half a second, 4 to 300.
 
     >>> wanted_prefetch(8, 100.0)
-    21
+    66
     """
     return max(LEAST, min(MOST, round(2 * budget + AT_HAND * rate)))
 

@@ -15,6 +15,8 @@ from typing import TextIO
 _LIMIT = 10_000
 #: Lines that one write takes at most: each write to the launcher's pipe wakes the launcher.
 _AT_ONCE = 200
+#: Seconds that a line waits for others.
+_LINGER = 0.02
 #: Seconds a process at its end waits for the pipe to take what is left.
 _FLUSH = 2.0
 
@@ -41,7 +43,7 @@ class BoundedStream:
             else:
                 self._waiting.append(text)
                 self._start()
-                if not self._busy and len(self._waiting) == 1:
+                if len(self._waiting) == 1:
                     self._changed.notify()
         return len(text)
 
@@ -88,6 +90,9 @@ class BoundedStream:
             with self._changed:
                 while not self._waiting:
                     self._changed.wait()
+            # One that is awake already takes what comes meanwhile: waking it for each line costs more than the line.
+            time.sleep(_LINGER)
+            with self._changed:
                 lines = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
                 self._busy = True
             written = self._put("".join(lines))

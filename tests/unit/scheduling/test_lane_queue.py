@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from notifier.queueing.broker import Epoch, Grant, NotBefore
 from notifier.scheduling.lane_queue import LaneQueue
+from notifier.scheduling.policy import LaneOptions, Policy, Rank
+from notifier.scheduling.scheduler import Scheduler
+from tests.nodes.waiting import wait_until
 
 OPEN = Grant("console")
 
@@ -153,6 +156,36 @@ def test_who_takes_another_message_leaves_its_wake_up_to_somebody_else():
     opens.set()
     assert done.acquire(timeout=5), "nobody woke for lane a"
     assert got == ["b", "a"]
+
+
+def test_a_thread_that_keeps_a_reserve_is_woken_by_what_it_may_take_only():
+    """And by the tick that releases the reserve: what came meanwhile is not forgotten."""
+    lanes = [LaneOptions("low", Rank.LOW), LaneOptions("high", Rank.HIGH)]
+    queue = LaneQueue(lambda _: OPEN, Scheduler(Policy(threads=1), lanes))
+    # All that idles is high's; a real reserve would be judged anew by the tick of a lane that wakes.
+    kept = queue.look(lambda scheduler: scheduler.headroom)
+    queue.look(lambda scheduler: setattr(scheduler, "headroom", lambda: (True, False, False)))
+    got: list[str] = []
+    done = threading.Semaphore(0)
+
+    def two():
+        for _ in range(2):
+            got.append(queue.get(timeout=20).message.queue_name)
+            queue.task_done()
+            done.release()
+
+    threading.Thread(target=two, daemon=True).start()
+    waiters = queue._changed._waiters
+    wait_until(lambda: len(waiters) == 1, 10, "the thread to wait")
+    queue.put(item("low"))
+    assert len(waiters) == 1, "woken for what it may not take"
+    queue.put(item("high"))
+    assert done.acquire(timeout=10)
+    wait_until(lambda: len(waiters) == 1, 10, "the thread to wait again")
+    queue.look(lambda scheduler: setattr(scheduler, "headroom", kept))
+    queue.tick()
+    assert done.acquire(timeout=10), "the reserve was released, and nobody woke"
+    assert got == ["high", "low"]
 
 
 def test_waiting_ends_with_empty_after_its_time():
