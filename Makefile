@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test storm lint bench bench-quick services services-stop requirements
+.PHONY: help setup run test storm lint bench bench-quick bench-providers services services-stop requirements
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench: $(BENCH) ## Measure against the peers in full, about half an hour (ONLY=P
 bench-quick: $(BENCH) ## The same in a small size, under three minutes
 	@$(BIN)/python -m tests.nodes install
 	@$(BIN)/python -m benchmarks --quick $(if $(ONLY),--only $(ONLY))
+
+bench-providers: $(DEV) ## What a send by SMTP, Twilio and FCM costs beside the least there is, about a minute
+	@$(BIN)/python -m benchmarks.providers
 
 requirements: ## For maintainers: pin the newest versions again (needs uv)
 	@command -v uv >/dev/null || { echo "make requirements needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }

@@ -1,6 +1,7 @@
 """Habits kept as tests: the house stays as it was drawn."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import notifier
 from notifier.bootstrap.back import make_back
 from notifier.bootstrap.roads import make_broker
 from notifier.cli.main import COMMANDS
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Channel, Lane
+from notifier.providers import schemes
 from notifier.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -26,9 +28,12 @@ MODULES = sorted(
 PROGRAMS = {"notifier.worker", "notifier.__main__"}
 
 
-def python(code: str) -> str:
-    """What a fresh interpreter prints."""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+def python(code: str, **settings: str) -> str:
+    """What a fresh interpreter prints, with these settings and no others."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=clean | settings, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -71,6 +76,36 @@ def test_the_door_pulls_in_no_provider():
     """The HTTP application never imports a provider, let alone its SDK."""
     loaded = python("import sys, notifier.http.app, notifier.intake.accept; print(*sys.modules)").split()
     assert not [name for name in loaded if name.startswith(("notifier.providers", "smtplib"))]
+
+
+def test_a_worker_for_email_pulls_in_neither_push_nor_sms_nor_the_door():
+    """A worker process imports what it may need: nothing of other channels' providers, no HTTP server, no migrations."""
+    loaded = python(
+        "import sys, notifier.worker; print(*sys.modules)",
+        NOTIFIER_DATABASE_URL="postgresql+psycopg2://nobody@127.0.0.1/none",
+        NOTIFIER_BROKER_URL="amqp://127.0.0.1:1",
+        NOTIFIER_EMAIL_PROVIDERS="smtp://127.0.0.1:25",
+    ).split()
+    others = {scheme.module for scheme in schemes.SCHEMES.values() if scheme.sender is not Channel.EMAIL} - {
+        "notifier.providers.console"
+    }
+    unwanted = {
+        "h2",
+        "jwt",
+        "google",
+        "apprise",
+        "pywebpush",
+        "py_vapid",
+        "cryptography",
+        "requests",
+        "urllib3",
+    }
+    unwanted |= {"aiohttp", "alembic"}
+    assert "notifier.worker" in loaded
+    assert "notifier.providers.fcm" in others
+    assert sorted(set(loaded) & others) == []
+    assert sorted({name.partition(".")[0] for name in loaded} & unwanted) == []
+    assert [name for name in loaded if name.startswith(("notifier.http", "notifier.intake"))] == []
 
 
 def test_lanes_queues_and_actors_are_the_same(tmp_path):

@@ -10,7 +10,7 @@ from notifier import __version__
 from notifier.bootstrap import engines
 from notifier.bootstrap.limits import tenant_store
 from notifier.bootstrap.providers import make_accounts
-from notifier.bootstrap.roads import BrokerParts
+from notifier.bootstrap.roads import BrokerParts, start_publishing
 from notifier.delivery.beats import Beats, new_beat
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.unsubscribe import UnsubscribeLinks
@@ -67,13 +67,6 @@ class Front:
         self.engine.dispose()
         self.writes.dispose()
         self.dispose_quotas()
-
-
-def start_publishing(broker: BrokerParts) -> None:
-    """Connect the publisher in the background, so that the first message need not wait for it."""
-    start = getattr(broker.publisher, "start", None)
-    if start is not None:
-        start()
 
 
 def make_front(settings: Settings, broker: BrokerParts) -> Front:

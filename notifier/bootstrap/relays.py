@@ -9,8 +9,7 @@ import structlog
 from sqlalchemy import Engine
 
 from notifier.bootstrap import engines
-from notifier.bootstrap.front import start_publishing
-from notifier.bootstrap.roads import BrokerParts, make_broker
+from notifier.bootstrap.roads import BrokerParts, make_broker, start_publishing
 from notifier.delivery.beats import Beats, new_beat
 from notifier.queueing.handover import Handover
 from notifier.queueing.relay import Relay, RelayConfig

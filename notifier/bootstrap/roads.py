@@ -47,3 +47,10 @@ def make_broker(settings: Settings, middleware: list[dramatiq.Middleware] | None
     return BrokerParts(
         rabbitmq, rabbitmq.publisher(), RabbitmqRoad(rabbitmq, settings.queue_prefix), refused_wait=1.0
     )
+
+
+def start_publishing(broker: BrokerParts) -> None:
+    """Connect the publisher in the background, so that the first message need not wait for it."""
+    start = getattr(broker.publisher, "start", None)
+    if start is not None:
+        start()

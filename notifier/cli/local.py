@@ -11,9 +11,9 @@ import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from notifier.bootstrap.front import Front, make_door, make_front, start_publishing
+from notifier.bootstrap.front import Front, make_door, make_front
 from notifier.bootstrap.providers import provider_names
-from notifier.bootstrap.roads import make_broker
+from notifier.bootstrap.roads import make_broker, start_publishing
 from notifier.cli import local_events, local_failures
 from notifier.cli.answers import Answer, NoAnswer
 from notifier.cli.database import NotUsable, open_database, reason_of

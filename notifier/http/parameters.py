@@ -19,7 +19,7 @@ def parameters() -> dict[str, Any]:
     """Every parameter by its key in the document's components."""
     query = {
         "dry_run": (_BOOLEAN, "Check everything, keep nothing: 200 with the lane and provider chosen"),
-        "strict": (_BOOLEAN, "Refuse what would be accepted but not sent"),
+        "strict": (_BOOLEAN, "Refuse a suppressed recipient: 422 instead of 202 and an end as suppressed"),
         "atomic": (_BOOLEAN, "Refuse the whole batch if one item is bad"),
         "verbose": (
             {"type": "string", "enum": ["", "true", "false"]},

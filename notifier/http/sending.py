@@ -26,6 +26,7 @@ from notifier.http.queries import flag, read_query
 from notifier.http.quotas import pay
 from notifier.http.replays import earlier_answer
 from notifier.http.schemas import SendRequest
+from notifier.http.strict import refuse_suppressed
 from notifier.http.times import shown
 from notifier.intake.accept import Kept, Submission
 from notifier.storage.accepting import Stored
@@ -66,7 +67,7 @@ def _length(file: _File) -> int:
 
 
 async def create(request: web.Request) -> web.Response:
-    """Keep one notification; `?dry_run=true` only checks it."""
+    """Keep one notification; `?dry_run=true` only checks it, `?strict=true` refuses what would not be sent."""
     caller = await enter(request, "send")
     query = read_query(request, {"dry_run": flag, "strict": flag})
     key = idempotency_key_of(request)
@@ -84,6 +85,8 @@ async def _create(
             notification = read_notification(body, asked)
         else:
             notification = await request.app[PARSING].run(read_large_notification, body, asked)
+        if query.get("strict"):
+            await refuse_suppressed(request, notification)
     except InvalidFields:
         kept = await earlier_answer(request, asked.caller, ROUTE, key, digest)
         if kept is None:

@@ -23,6 +23,8 @@ from notifier.providers.http_values import MAX_BODY, NoAnswer, NotSent, Reply, R
 from notifier.providers.wire import DeadlinePassed, left, send_all
 
 _CHUNK = 65_536
+#: How often a connection is read once it takes nothing more: a TLS socket gives a record each time.
+_LAST_READS = 16
 _SETTINGS = {h2.settings.SettingCodes.ENABLE_PUSH: 0, h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: 65_536}
 
 
@@ -94,11 +96,13 @@ class Http2Connection:
                     raise ConnectionEnded  # noqa: TRY301 - as every other end of it
                 self._receive(exchange, deadline)
         except (DeadlinePassed, OSError, ConnectionEnded, h2.exceptions.ProtocolError) as failure:
+            if isinstance(failure, OSError):
+                self._hear_last_words(exchange)
             self._ended = True
             return self._broken(exchange, failure)
         if exchange.reset is not None and not exchange.status:
             return self._was_reset(exchange)
-        if not exchange.ended:
+        if not (exchange.ended and exchange.whole_request):
             self._ended = True
         return exchange.reply()
 
@@ -113,16 +117,20 @@ class Http2Connection:
         self._h2.send_headers(exchange.stream, headers)
         rest = memoryview(request.body)
         while True:
-            window = self._h2.local_flow_control_window(exchange.stream)
+            # A window may shrink below nothing (RFC 9113, 6.9.2).
+            window = max(0, self._h2.local_flow_control_window(exchange.stream))
             size = min(len(rest), window, self._h2.max_outbound_frame_size)
             if size == len(rest):
                 break
-            self._h2.send_data(exchange.stream, bytes(rest[:size]))
-            rest = rest[size:]
+            if size:
+                self._h2.send_data(exchange.stream, bytes(rest[:size]))
+                rest = rest[size:]
             send_all(self._sock, self._h2.data_to_send(), deadline)
-            self._receive(exchange, deadline)
-            if exchange.reset is not None:
-                return
+            if not size:
+                self._receive(exchange, deadline)
+                if exchange.ended or exchange.reset is not None:
+                    # An answer may come before the whole request has (8.1).
+                    return
         send_all(self._sock, self._h2.data_to_send(), deadline)
         self._h2.send_data(exchange.stream, bytes(rest), end_stream=True)
         last = self._h2.data_to_send()
@@ -154,6 +162,13 @@ class Http2Connection:
                 self._h2.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id or 0)
             if exchange is not None and getattr(event, "stream_id", None) == exchange.stream:
                 _note(exchange, event)
+
+    def _hear_last_words(self, exchange: _Exchange | None) -> None:
+        """A peer that has left takes nothing more, but what it said before (GOAWAY, an answer) may be here unread."""
+        with contextlib.suppress(OSError, ConnectionEnded):
+            self._sock.settimeout(0)
+            for _ in range(_LAST_READS):
+                self._take(self._sock.recv(_CHUNK), exchange)
 
     def _unseen(self, exchange: _Exchange) -> bool:
         """Whether the peer has said that it will not look at this request."""

@@ -75,6 +75,17 @@ def of_recipient(engine: Engine, whom: Whom) -> tuple[Sequence[SuppressionRow], 
     return [_row(row) for row in rows[:MOST]], len(rows) > MOST
 
 
+def reason_for(engine: Engine, whom: Whom, topic: str | None) -> Reason | None:
+    """Why a notification to the recipient, of this topic or of none, would not be sent; None for one that would be."""
+    topics = (EVERY_TOPIC, topic or EVERY_TOPIC)
+    statement = (
+        select(_table.reason).where(_of(whom), _table.topic.in_(topics)).order_by(_table.topic).limit(1)
+    )
+    with reading(engine) as connection:
+        found = connection.execute(statement).scalar_one_or_none()
+    return None if found is None else Reason(found)
+
+
 def get(engine: Engine, tenant: str, wanted: UUID) -> SuppressionRow | None:
     """The tenant's suppression of this id."""
     with reading(engine) as connection:

@@ -13,6 +13,8 @@ from typing import Any
 MASK = "***"
 #: Characters kept of any one text, and how deep and wide a value may be.
 LONGEST = 10_000
+#: So much more is looked at, else an address or a secret cut in two would be none.
+_BEYOND = 1_000
 _DEEPEST = 4
 _WIDEST = 100
 
@@ -20,6 +22,7 @@ _SECRET_KEYS = frozenset(
     [
         *("recipient", "recipients", "to", "email", "phone", "address", "addresses", "push_token"),
         *("subject", "body", "text", "html", "content", "data", "variables", "template_data"),
+        *("auth", "p256dh", "apikey"),
         *("token", "key", "password", "passwd", "secret", "authorization", "cookie", "credentials"),
     ]
 )
@@ -43,6 +46,15 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         re.compile(r"\b((?i:bearer|authorization:[ \t]{0,5}basic)|Basic)[ \t]+[A-Za-z0-9+/=._~-]{4,}"),
         r"\1 [token]",
     ),
+    (
+        # As Python or JSON writes a mapping or an object, or as in a query or a form.
+        ("oken", "OKEN", "assw", "ASSW", "ecret", "ECRET", "pi_key", "pi-key", "pikey", "piKey", "API"),
+        re.compile(
+            r"((?i:token|passw(?:or)?d|secret|api[_-]?key)(?:[\\\"']{0,4}[ \t]{0,3}[:=][ \t]{0,3}b?(?=\\{0,3}[\"'])|=))\\{0,3}"
+            r"(?:'[^'\r\n]{1,4096}'?|\"[^\"\r\n]{1,4096}\"?|[^\s\"'&;,)}\]]{4,4096})"
+        ),
+        r"\1[secret]",
+    ),
     (("://",), re.compile(r"://[^\s/@]{0,512}@"), "://***@"),
     (("@", "%40"), re.compile(r"\"[^\"\r\n]{1,64}\"" + _DOMAIN), "[address]"),
     (("@", "%40"), re.compile(r"[^\s<>\"'(),;:@\[\]\\/=*]{1,64}" + _DOMAIN), "[address]"),
@@ -56,14 +68,14 @@ _ANY_MARK = re.compile("|".join(re.escape(mark) for marks, _, _ in _PATTERNS for
 
 def clean(text: str) -> str:
     """`text` with everything that looks like an address or a secret replaced, cut to `LONGEST`."""
-    if len(text) > LONGEST:
-        text = text[:LONGEST] + "…"
-    if _ANY_MARK.search(text) is None:
-        return text
-    for marks, pattern, instead in _PATTERNS:
-        if any(mark in text for mark in marks):
-            text = pattern.sub(instead, text)
-    return text
+    longer = len(text) > LONGEST
+    if longer:
+        text = text[: LONGEST + _BEYOND]
+    if _ANY_MARK.search(text) is not None:
+        for marks, pattern, instead in _PATTERNS:
+            if any(mark in text for mark in marks):
+                text = pattern.sub(instead, text)
+    return text[:LONGEST] + "…" if longer else text
 
 
 def redact(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,10 +83,15 @@ def redact(event: Mapping[str, Any]) -> dict[str, Any]:
     return _plain_mapping(event, _DEEPEST)
 
 
+#: Before each capital of a camelCased name.
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
+
+
 @lru_cache(maxsize=1024)
 def _key(key: str) -> tuple[str, bool]:
     """A key as it may be shown, and whether its value may not."""
-    name = key.lower().replace("-", "_")
+    name = _SEPARATORS.sub("_", _HUMPS.sub("_", key)).strip("_").lower()
     return clean(key[:100]), name in _SECRET_KEYS or name.endswith(_SECRET_ENDINGS)
 
 
@@ -110,7 +127,8 @@ def _plain(value: Any, depth: int) -> Any:
 def _plain_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     plain = {}
     for key, one in islice(value.items(), _WIDEST):
-        shown, secret = _key(_text(key))
+        name = bytes(key).decode("utf-8", "replace") if isinstance(key, bytes | bytearray) else _text(key)
+        shown, secret = _key(name)
         plain[shown] = MASK if secret else _plain(one, depth - 1)
     return plain
 

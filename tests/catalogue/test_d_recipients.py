@@ -180,7 +180,7 @@ CASES = [
     no_keys("auth of 17 bytes", "auth", auth=b64url(bytes(17))),
     no_keys("auth of one letter", "auth", auth="A"),
     *(no_token(f"expirationTime {value!r}", subscription(expirationTime=value), "webpush", "/expirationTime", "D10") for value in (True, "5", -1, 2**53, [])),
-    Case("D11 strict without suppressions", post(email(), f"{SEND}?strict=true"), status=202),
+    Case("D11 strict, nobody suppressed", post(email(), f"{SEND}?strict=true"), status=202),
     wrong_to("D12 1,000 recipients", [{"email": f"a{n}@example.com"} for n in range(1000)], {"/to": "invalid_type"}),
     wrong_to("D12 10,000 recipients by one field", {"email": [f"a{n}@example.com" for n in range(10_000)]}, {"/to/email": "invalid_type"}),
     wrong_to("D12 nobody", {}, {"/to/email": "required"}),

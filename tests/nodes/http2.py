@@ -136,40 +136,47 @@ def _answer(
 ) -> bool:
     """Whether the connection goes on."""
     if isinstance(said, Said):
-        if server.leaves:
-            connection.sendall(made.data_to_send() + _goaway(stream))
-        headers = [
-            (":status", str(said.status)),
-            *((name.lower(), text) for name, text in said.headers.items()),
-        ]
-        made.send_headers(stream, headers, end_stream=not said.body)
-        if said.body:
-            made.send_data(stream, said.body, end_stream=True)
+        _reply(server, connection, made, stream, said)
+        goes_on = not (server.leaves or said.closes)
+    else:
         connection.sendall(made.data_to_send())
-        if server.leaves or said.closes:
-            _leave(server, connection)
-            return False
-        return True
+        _misbehave(this, connection, made, stream, said)
+        goes_on = said in _RESETS
+    if not goes_on and said is not Fault2.CLOSE:
+        _leave(server, connection)
+    return goes_on
+
+
+def _reply(
+    server: Http2Server, connection: socket, made: h2.connection.H2Connection, stream: int, said: Said
+) -> None:
+    if server.leaves:
+        connection.sendall(made.data_to_send() + _goaway(stream))
+    headers = [(":status", str(said.status)), *((name.lower(), text) for name, text in said.headers.items())]
+    made.send_headers(stream, headers, end_stream=not said.body)
+    if said.body:
+        made.send_data(stream, said.body, end_stream=True)
     connection.sendall(made.data_to_send())
-    if said in _LAST_WORDS:
-        connection.sendall(_LAST_WORDS[said](stream))
-    elif said in _RESETS:
+
+
+def _misbehave(
+    this: Peer, connection: socket, made: h2.connection.H2Connection, stream: int, said: Fault2
+) -> None:
+    if said in _RESETS:
         made.reset_stream(stream, _RESETS[said])
         connection.sendall(made.data_to_send())
-        return True
-    elif said is Fault2.HANG:
-        this.stop.wait()
-    elif said is Fault2.PINGS:
+    elif said in _LAST_WORDS:
+        connection.sendall(_LAST_WORDS[said](stream))
+    elif said in {Fault2.HANG, Fault2.PINGS}:
         while not this.stop.wait(0.1):
-            made.ping(b"12345678")
+            if said is Fault2.PINGS:
+                made.ping(b"12345678")
             connection.sendall(made.data_to_send())
-    else:
+    elif said is not Fault2.CLOSE:
         _body(this, connection, made, stream, said)
-    return False
 
 
 _LAST_WORDS: dict[Fault2, Callable[[int], bytes]] = {
-    Fault2.CLOSE: lambda _: b"",
     Fault2.GARBAGE: lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n",
     Fault2.GOAWAY_UNSEEN: lambda stream: _goaway(max(0, stream - 2)),
     Fault2.GOAWAY_SEEN: _goaway,

@@ -1,11 +1,18 @@
 """The HTTP/2 client: what became of a request is told truly and in time; only what was not looked at is sent again."""
 
+import socket
+import struct
+import threading
 import time
 from contextlib import contextmanager
 
+import h2.config
+import h2.connection
 import pytest
+from h2.events import RequestReceived
 
 from notifier.domain.lifecycle import Reason
+from notifier.providers import http2_connection
 from notifier.providers.base import Deadline
 from notifier.providers.http2_client import Http2Client
 from notifier.providers.http2_frames import FrameSplitter
@@ -17,6 +24,16 @@ from tests.nodes.web import Said, authority, web_server
 POST = Request(path="/3/device/a?b=1", headers={"X-Token": "t"}, body=b'{"a":1}')
 OK = Said(200, b"{}", {"X-Id": "1"})
 UNSEEN = NotSent(Reason.PROVIDER_UNAVAILABLE, "the connection ended before the request was looked at")
+SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
+PING = b"\0\0\x08\x06\0\0\0\0\0" + b"12345678"
+#: No stream was looked at.
+GOAWAY = b"\0\0\x08\x07\0\0\0\0\0" + b"\0\0\0\0" + b"\0\0\0\0"
+
+
+def reset(connection):
+    """Close so that the other side is told of a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 @contextmanager
@@ -50,6 +67,15 @@ def test_one_connection_is_kept_for_thousands_of_bytes():
     with http2_server(Said(200, b"y" * 4_096)) as server, client_of(server.port) as client:
         assert {len(sent(client, request=big).body) for _ in range(40)} == {4_096}
         assert (len(server.heard), server.connections) == (40, 1)
+
+
+def test_a_body_of_many_frames_waits_for_nothing_but_the_window():
+    """The peer has no word to say before it has all of it."""
+    big = Request(path="/", body=b"x" * 40_000)
+    with http2_server(OK) as server, client_of(server.port) as client:
+        sent(client)
+        assert isinstance(sent(client, 2, big), Reply)
+        assert len(server.heard[-1].body) == 40_000
 
 
 def test_a_body_waits_for_the_window():
@@ -113,6 +139,80 @@ def test_an_answer_after_a_goaway_counts():
         assert isinstance(sent(client), Reply)
         assert isinstance(sent(client), Reply)
         assert (len(server.heard), server.connections) == (2, 2)
+
+
+def test_what_a_peer_said_last_is_heard_though_our_own_words_cross_it():
+    """Ours must not have its system throw away a GOAWAY that waits to be sent: so the peer hears us out."""
+    with http2_server(Fault2.GOAWAY_UNSEEN) as server:
+        for _ in range(200):
+            with client_of(server.port) as client:
+                assert sent(client) == UNSEEN
+
+
+@pytest.mark.parametrize("last_words", [GOAWAY, b""], ids=["goaway", "nothing"])
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_goaway_is_read_though_the_connection_was_reset_and_takes_nothing_more(
+    tmp_path, monkeypatch, encrypted, last_words
+):
+    """A reset ends what we may write; what came before it is there to be read."""
+    context, trusted = authority(tmp_path)
+    context.set_alpn_protocols(["h2"])
+    gone = threading.Event()
+
+    def leaves(_, connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if encrypted:
+            connection = context.wrap_socket(connection, server_side=True)
+        heard = b""
+        while POST.body not in heard:
+            heard += connection.recv(65_536)
+        connection.sendall(SETTINGS)
+        connection.sendall(last_words)
+        reset(connection)
+        gone.set()
+
+    def receive(self, exchange, deadline):
+        assert gone.wait(10)
+        return real(self, exchange, deadline)
+
+    real = http2_connection.Http2Connection._receive
+    monkeypatch.setattr(http2_connection.Http2Connection, "_receive", receive)
+    more = {"plain": False, "ca_file": str(trusted)} if encrypted else {}
+    with peer(leaves) as gone_peer, client_of(gone_peer.port, **more) as client:
+        assert sent(client) == (
+            UNSEEN if last_words else NoAnswer("the connection was closed before an answer")
+        )
+
+
+@pytest.mark.parametrize("by_reset", [False, True])
+def test_an_answer_before_the_request_is_whole_counts(monkeypatch, by_reset):
+    """A peer that has read enough answers and leaves (RFC 9113, 8.1): its word is heard, not our broken pipe."""
+    gone = threading.Event()
+
+    def refuses(_, connection):
+        made = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        made.initiate_connection()
+        while not any(isinstance(one, RequestReceived) for one in made.receive_data(connection.recv(65_536))):
+            pass
+        made.send_headers(1, [(":status", "413")], end_stream=True)
+        connection.sendall(made.data_to_send())
+        if by_reset:
+            reset(connection)
+        gone.set()
+        while connection.recv(65_536):
+            pass
+
+    def write(sock, data, deadline):
+        real(sock, data, deadline)
+        assert gone.wait(10)
+
+    real = http2_connection.send_all
+    monkeypatch.setattr(http2_connection, "send_all", write)
+    big = Request(path="/", body=b"x" * 100_000)
+    with peer(refuses) as strict, client_of(strict.port) as client:
+        reply = sent(client, 5, big)
+        assert isinstance(reply, Reply), reply
+        assert (reply.status, reply.whole) == (413, True)
 
 
 def test_a_kept_connection_that_was_closed_is_replaced():
@@ -198,19 +298,18 @@ def test_a_peer_that_takes_nothing_more_is_left_in_time():
 
 def test_goaway_is_found_however_it_is_cut():
     """Byte by byte, between other frames; those go on as they came."""
-    ping = b"\0\0\x08\x06\0\0\0\0\0" + b"12345678"
     goaway = b"\0\0\x0a\x07\0\0\0\0\0" + b"\0\0\0\x05" + b"\0\0\0\x01" + b"no"
-    stream = ping + goaway + ping
+    stream = PING + goaway + PING
     splitter, passed = FrameSplitter(), b""
     for byte in stream:
         passed += splitter.feed(bytes([byte]))
-    assert passed == ping + ping
+    assert passed == PING + PING
     assert (splitter.goaway.last_stream_id, splitter.goaway.error_code, splitter.goaway.debug) == (
         5,
         1,
         b"no",
     )
-    assert FrameSplitter().feed(stream) == ping + ping
+    assert FrameSplitter().feed(stream) == PING + PING
 
 
 def test_a_frame_that_is_too_long_is_not_waited_for():

@@ -1,5 +1,6 @@
 """No address, content or secret gets through to a log, whatever it stands in."""
 
+import json
 import math
 import time
 from datetime import UTC, datetime
@@ -52,6 +53,45 @@ def test_credentials_of_a_header_are_found(text):
     assert "[token]" in clean(text)
     assert "abc.def" not in clean(text)
     assert "YTpi" not in clean(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        repr({"token": "s3cr3t mark"}),
+        repr({"token": b"s3cr3t mark"}),
+        json.dumps({"api_key": "s3cr3t mark"}),
+        json.dumps(json.dumps({"password": "s3cr3tmark"})),
+        "Account(name='a', client_secret='s3cr3t mark')",
+        "GET /v2/send?access_token=s3cr3t-mark&to=1",
+        "apiKey: 's3cr3t mark'",
+    ],
+)
+def test_a_secret_with_its_name_in_a_text_is_found(text):
+    """As an exception or a library says it: a mapping's or an object's own words, a query."""
+    assert "s3cr3t" not in clean(text)
+    assert "[secret]" in clean(text)
+
+
+@pytest.mark.parametrize("text", ["token: expired", "InvalidProviderToken", "no such key", "password = ?"])
+def test_what_only_speaks_of_a_secret_stays(text):
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    "key",
+    [b"token", bytearray(b"push_token").decode(), "pushToken", "apiKey", "Api Key", "api.key", " token", "auth",
+     "clientSecret", "x" * 200 + "_token"],
+)  # fmt: skip
+def test_a_secret_s_name_is_known_however_it_is_written(key):
+    assert "s3cr3t" not in str(redact({"event": "e", "headers": {key: "s3cr3t"}}))
+
+
+@pytest.mark.parametrize("secret", ["ada.lovelace@example.com", "token='s3cr3t-mark'", "+44 7700 900123"])
+def test_a_cut_never_uncovers_the_beginning_of_what_it_cuts(secret):
+    for kept in range(1, len(secret)):
+        shown = clean("x" * (LONGEST - kept - 1) + " " + secret)
+        assert secret[:kept] not in shown or kept < 8, shown[-40:]
 
 
 def test_the_user_of_a_url_is_found():
