@@ -1,16 +1,17 @@
 """From a provider's URL to an account: the module behind a scheme is imported by the first `build`.
 
-So a process that only wants names and timeouts (the HTTP process, `doctor`) imports no provider.
+So a process that only wants names and timeouts (the HTTP process, `doctor`) imports no provider; one that gets a receipt
+imports what reads those of that account, and nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import cast
 
 from notifier.domain.lanes import Channel
 from notifier.providers import schemes
-from notifier.providers.base import Account, Provider, ProviderDefaults
+from notifier.providers.base import Account, Provider, ProviderDefaults, ReceiptReader
 from notifier.providers.senders import parse_sender
 from notifier.providers.urls import ProviderUrl, ProviderUrlError, missing_sender, parse_url
 
@@ -64,7 +65,16 @@ def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults) -> 
         burst=cast("int | None", url.options.get("burst")),
         utf8_addresses=bool(url.options.get("smtputf8", False)),
         platforms=scheme.platforms,
+        receipts=_receipts(url, defaults),
     )
+
+
+def _receipts(url: ProviderUrl, defaults: ProviderDefaults) -> Callable[[], ReceiptReader] | None:
+    scheme = schemes.SCHEMES[url.scheme]
+    module = scheme.receipts
+    if module is None or scheme.receipts_need(url) is not None:
+        return None
+    return lambda: cast("ReceiptReader", import_module(module).build_receipts(url, defaults))
 
 
 def _check_sender(url: ProviderUrl, defaults: ProviderDefaults) -> None:
