@@ -15,7 +15,7 @@ from notifier.providers.base import Account, Provider, ProviderDefaults, Receipt
 from notifier.providers.senders import parse_sender
 from notifier.providers.urls import ProviderUrl, ProviderUrlError, missing_sender, parse_url
 
-__all__ = ["ProviderDefaults", "ProviderUrlError", "accounts", "parse_provider_url"]
+__all__ = ["ProviderDefaults", "ProviderUrlError", "accounts", "named_urls", "parse_provider_url"]
 
 
 def parse_provider_url(channel: Channel, url: str, defaults: ProviderDefaults) -> Account:
@@ -30,19 +30,21 @@ def accounts(
 
     A name that is taken gets ``-2``, ``-3`` and so on. Raises `ProviderUrlError`.
     """
-    return {channel: _unlike(channel, urls, defaults) for channel, urls in channel_urls.items()}
+    return {
+        channel: [_account(channel, url, defaults) for url in named_urls(channel, urls)]
+        for channel, urls in channel_urls.items()
+    }
 
 
-def _unlike(channel: Channel, urls: Sequence[str], defaults: ProviderDefaults) -> list[Account]:
-    parsed = [parse_url(channel, url) for url in urls]
-    found: dict[str, Account] = {}
-    for url in parsed:
+def named_urls(channel: Channel, urls: Sequence[str]) -> list[ProviderUrl]:
+    """`urls` read, each with the name that its account has. Raises `ProviderUrlError`."""
+    found: dict[str, ProviderUrl] = {}
+    for url in [parse_url(channel, url) for url in urls]:
         name, number = url.name, 1
         while name in found:
             number += 1
             name = f"{url.name[:60]}-{number}"
-        options = {**url.options, "name": name}
-        found[name] = _account(channel, replace(url, options=options), defaults)
+        found[name] = replace(url, options={**url.options, "name": name})
     return list(found.values())
 
 
