@@ -54,7 +54,7 @@ def provider_names(settings: Settings) -> dict[Channel, tuple[str, ...]]:
 def receipt_readers(known: Mapping[Channel, Mapping[str, Account]]) -> dict[ProviderKey, LateReader]:
     """What reads the receipts of those accounts that have any."""
     return {
-        ProviderKey(channel, name): LateReader(one.receipts)
+        ProviderKey(channel, name): LateReader(one.receipts, one.receipts_status)
         for channel, names in known.items()
         for name, one in names.items()
         if one.receipts is not None

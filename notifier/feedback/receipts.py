@@ -3,7 +3,8 @@
 What is answered with success is durable; what could not be stored is the provider's to send again, and may come twice.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 import structlog
 from sqlalchemy import Engine
@@ -32,12 +33,19 @@ log = structlog.get_logger("notifier.receipts")
 _AT_ONCE, _TRIES = 500, 5
 
 
+class Reader(Protocol):
+    """Judges and reads the receipts of one account; `status` is the answer to those that are stored."""
+
+    status: int
+
+    def __call__(self, request: ReceiptRequest) -> Reading:
+        """What `request` says; may block."""
+
+
 class ReceiptDesk:
     """Takes receipts for the accounts that have any; `readers` judge and read, each those of its account."""
 
-    def __init__(
-        self, engine: Engine, readers: Mapping[ProviderKey, Callable[[ReceiptRequest], Reading]]
-    ) -> None:
+    def __init__(self, engine: Engine, readers: Mapping[ProviderKey, Reader]) -> None:
         self._engine = engine
         self._readers = readers
 
@@ -45,12 +53,13 @@ class ReceiptDesk:
         """The accounts of this name that have receipts, one at the most in each channel."""
         return [key for key in (ProviderKey(channel, name) for channel in Channel) if key in self._readers]
 
-    def take(self, key: ProviderKey, request: ReceiptRequest) -> Forged | Handshake | None:
-        """Judge and store; None once what it says is durable. Raises `Unavailable` where it can't be judged now.
+    def take(self, key: ProviderKey, request: ReceiptRequest) -> Forged | Handshake | int:
+        """Judge and store; a status once what it says is durable. Raises `Unavailable` where it can't be judged now.
 
         Blocks: a reader may ask the network, and storage takes its time.
         """
-        reading = self._readers[key](request)
+        reader = self._readers[key]
+        reading = reader(request)
         match reading:
             case Forged(why):
                 log.warning("receipt_forged", provider=str(key), why=why)
@@ -63,7 +72,7 @@ class ReceiptDesk:
                 return reading
         for group in _groups(key, reading):
             _tell(key, self._store(group))
-        return None
+        return reader.status
 
     def _store(self, group: Sequence[Reported]) -> Effects:
         for _ in range(_TRIES):

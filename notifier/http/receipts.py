@@ -17,7 +17,7 @@ from notifier.storage.provider_states import ProviderKey
 
 
 async def take(request: web.Request) -> web.Response:
-    """204 once it is stored, 403 where the signature is not the provider's."""
+    """Success once it is stored, 403 where the signature is not the provider's."""
     desk = request.app[PARTS].receipts
     if desk is None:
         raise NotFound
@@ -39,7 +39,8 @@ async def take(request: web.Request) -> web.Response:
             raise Problem("forged_receipt", why)
         case Handshake(answer):
             return web.Response(text=answer)
-    return web.Response(status=204)
+        case status:
+            return web.Response(status=status)
 
 
 def _account(found: list[ProviderKey], channels: list[str]) -> ProviderKey:

@@ -90,6 +90,8 @@ class Account:
     platforms: frozenset[Platform] | None = None
     #: Makes what reads the account's receipts; None: it has none. Raises `SetupError` as `build` does.
     receipts: Callable[[], ReceiptReader] | None = field(default=None, repr=False)
+    #: The status that tells the provider that a receipt is stored.
+    receipts_status: int = 204
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

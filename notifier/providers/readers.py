@@ -11,10 +11,14 @@ READ_SECONDS = 5.0
 
 
 class LateReader:
-    """Calls what `build` makes, from any thread. An account that is not set up has no receipts until it is."""
+    """Calls what `build` makes, from any thread. An account that is not set up has no receipts until it is.
 
-    def __init__(self, build: Callable[[], ReceiptReader]) -> None:
+    `status` is the answer to what is stored.
+    """
+
+    def __init__(self, build: Callable[[], ReceiptReader], status: int = 204) -> None:
         self._build = build
+        self.status = status
         self._reader: ReceiptReader | None = None
         self._lock = threading.Lock()
 

@@ -68,6 +68,7 @@ def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults) -> 
         utf8_addresses=bool(url.options.get("smtputf8", False)),
         platforms=scheme.platforms,
         receipts=_receipts(url, defaults),
+        receipts_status=scheme.receipts_status,
     )
 
 

@@ -85,3 +85,5 @@ class Scheme:
     receipts: str | None = None
     #: Which option an account still needs to have receipts, None where it has all.
     receipts_need: Callable[[ProviderUrl], str | None] = needs_receipts_url
+    #: What the provider is answered once a receipt is stored: 204, or 200 where it takes nothing else for a success.
+    receipts_status: int = 204

@@ -27,6 +27,20 @@ from tests.unit.providers.test_twilio_receipts import ACCOUNT, SID, TOKEN, field
 PUBLIC = "https://notify.example.com/v1/receipts/twilio?of=a%26b"
 SMS = {"channel": "sms", "to": {"phone": "+14155552671"}, "content": {"text": "World"}}
 ROUTE = "/v1/receipts/twilio"
+
+
+class Reader:
+    """Reads as it is told."""
+
+    status = 200
+
+    def __init__(self, read):
+        self._read = read
+
+    def __call__(self, request):
+        return self._read(request)
+
+
 TWILIO = ProviderKey(Channel.SMS, "twilio")
 
 
@@ -183,12 +197,15 @@ async def test_storage_away_is_for_the_provider_to_try_again(twilio):
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
     twilio.find_storage()
-    assert (await say(twilio, fields_of())).status == 204
+    async with asyncio.timeout(20):
+        while (answer := await say(twilio, fields_of())).status == 503:
+            pass
+    assert answer.status == 204
     assert (await show(twilio, wanted))["status"] == "delivered"
 
 
 async def test_an_introduction_is_answered_as_the_provider_wants_it(door):
-    door.readers[ProviderKey(Channel.EMAIL, "ses")] = lambda _: Handshake("hello")
+    door.readers[ProviderKey(Channel.EMAIL, "ses")] = Reader(lambda _: Handshake("hello"))
     answer = await door.ask("POST", "/v1/receipts/ses", key="", data=b"{}")
     assert (answer.status, answer.body) == (200, b"hello")
 
@@ -197,7 +214,7 @@ def _not_set_up():
     raise SetupError("no certificate")
 
 
-@pytest.mark.parametrize("reader", [lambda _: NotNow("no certificate"), LateReader(_not_set_up)])
+@pytest.mark.parametrize("reader", [Reader(lambda _: NotNow("no certificate")), LateReader(_not_set_up)])
 async def test_what_can_not_be_judged_now_is_to_come_again(door, reader):
     door.readers[ProviderKey(Channel.EMAIL, "ses")] = reader
     answer = await door.ask("POST", "/v1/receipts/ses", key="", data=b"{}")
@@ -207,8 +224,8 @@ async def test_what_can_not_be_judged_now_is_to_come_again(door, reader):
 async def test_one_name_in_two_channels_is_told_apart_by_the_channel(door):
     heard = []
     for channel in (Channel.EMAIL, Channel.SMS):
-        door.readers[ProviderKey(channel, "main")] = lambda request, channel=channel: (
-            heard.append(channel) or []
+        door.readers[ProviderKey(channel, "main")] = Reader(
+            lambda _, channel=channel: heard.append(channel) or []
         )
     for query in ("", "?channel=push", "?channel=email&channel=sms"):
         answer = await door.ask("POST", f"/v1/receipts/main{query}", key="", data=b"{}")
@@ -217,7 +234,7 @@ async def test_one_name_in_two_channels_is_told_apart_by_the_channel(door):
     for channel in ("sms", "email"):
         assert (
             await door.ask("POST", f"/v1/receipts/main?channel={channel}", key="", data=b"{}")
-        ).status == 204
+        ).status == 200
     assert heard == [Channel.SMS, Channel.EMAIL]
 
 
@@ -230,18 +247,18 @@ async def test_a_reader_that_waits_holds_up_nobody_else(door):
         assert go_on.wait(20)
         return [Receipt("unknown", Status.DELIVERED)]
 
-    door.readers[ProviderKey(Channel.EMAIL, "ses")] = reader
+    door.readers[ProviderKey(Channel.EMAIL, "ses")] = Reader(reader)
     waiting = asyncio.create_task(door.ask("POST", "/v1/receipts/ses", key="", data=b"{}"))
     assert await asyncio.to_thread(begun.wait, 20)
     assert (await door.ask("GET", "/livez", key="")).status == 200
     assert not waiting.done()
     go_on.set()
-    assert (await waiting).status == 204
+    assert (await waiting).status == 200, "what this provider wants"
 
 
 async def test_a_request_holds_the_query_the_body_and_the_first_of_each_header(door):
     heard = []
-    door.readers[ProviderKey(Channel.EMAIL, "ses")] = lambda request: heard.append(request) or []
+    door.readers[ProviderKey(Channel.EMAIL, "ses")] = Reader(lambda request: heard.append(request) or [])
     await door.raw(
         b"POST /v1/receipts/ses?a=%20b HTTP/1.1\r\nHost: x\r\nX-One: first\r\nX-One: second\r\n"
         b"Content-Length: 3\r\nConnection: close\r\n\r\n\x00\xffb"
