@@ -35,6 +35,7 @@ from tests.conformance.storage_kit import (
     store,
     together,
 )
+from tests.conformance.test_storage_relay import relay_of
 
 ADA = EmailAddress("ada@example.com")
 KEY = ProviderKey(Channel.EMAIL, "console")
@@ -323,6 +324,24 @@ def test_two_relays_match_each_early_receipt_once(engine):
     found = [verdict for effects in together(step, step, step) for verdict in verdicts(effects)]
     assert found == [Verdict.MOVES] * 20
     assert {row(engine, one).status for one in wanted} == {"delivered"}
+
+
+def test_the_relay_matches_early_ones_and_forgets_old_ones(engine):
+    claimed = claim_one(engine, keep_one(engine))
+    take(engine, delivered("SM1"), delivered("foreign"))
+    store(engine, [record_of(claimed)])
+    with relay_of(engine) as it:
+        assert it.relay.pass_once().receipts == 0, "not at once"
+        with writing(engine) as connection:
+            connection.execute(update(parked_table).values(look_at=db_now_plus(-1.0)))
+        assert it.relay.pass_once().receipts == 2
+        assert row(engine, claimed.id).status == Status.DELIVERED
+        assert len(parked(engine)) == 1
+        with writing(engine) as connection:
+            connection.execute(update(parked_table).values(received_at=db_now_plus(-86_401.0)))
+        it.clock.now += 31
+        it.relay.pass_once()
+        assert parked(engine) == []
 
 
 _KILLED = """

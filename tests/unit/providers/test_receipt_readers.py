@@ -2,14 +2,18 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
 
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Status
-from notifier.domain.receipts import Forged, Receipt, ReceiptRequest
-from notifier.providers.base import Deadline, ProviderDefaults
+from notifier.domain.receipts import Forged, NotNow, Receipt, ReceiptRequest
+from notifier.providers.base import Deadline, ProviderDefaults, SetupError
+from notifier.providers.readers import LateReader
 from notifier.providers.registry import parse_provider_url
 from tests.unit.providers.test_twilio_receipts import ACCOUNT, SID, TOKEN, fields_of, signature
 
@@ -60,6 +64,30 @@ def test_the_secret_of_an_api_key_signs_nothing():
 )
 def test_an_account_that_can_not_tell_genuine_ones_has_no_receipts(url):
     assert account(url).receipts is None
+
+
+def test_many_first_receipts_at_once_build_one_reader():
+    """And one that can't be built says that it is for later, each time anew."""
+    built = []
+    ready = threading.Barrier(8)
+
+    def build():
+        built.append(1)
+        if len(built) == 1:
+            raise SetupError("no key")
+        return SimpleNamespace(read=lambda request, deadline: [request, deadline.remaining() > 0])
+
+    late = LateReader(build, 200)
+    assert late("first") == NotNow("no key")
+
+    def ask(_):
+        ready.wait(10)
+        return late("again")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(8))) == [["again", True]] * 8
+    assert len(built) == 2
+    assert late.status == 200
 
 
 def test_only_the_first_receipt_imports_what_reads_it():
