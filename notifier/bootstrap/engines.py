@@ -36,6 +36,12 @@ def relay(settings: Settings) -> Engine:
     return make_engine(settings.database_url, Use(name="relay", pool_size=3))
 
 
+def receipts(settings: Settings) -> Engine:
+    """For what providers report: each transaction is tried again by whoever sent it."""
+    use = Use(name="receipts", pool_size=4, statement_timeout=_DOOR_TIMEOUT, ping=True)
+    return make_engine(settings.database_url, use)
+
+
 def quotas(settings: Settings) -> Engine:
     """For tenants' quotas at the door: a caller waits for one small statement."""
     use = Use(name="quotas", pool_size=4, statement_timeout=2.0, lasting=False)

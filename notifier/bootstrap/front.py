@@ -9,11 +9,12 @@ from sqlalchemy import Engine
 from notifier import __version__
 from notifier.bootstrap import engines
 from notifier.bootstrap.limits import tenant_store
-from notifier.bootstrap.providers import make_accounts
+from notifier.bootstrap.providers import make_accounts, receipt_readers
 from notifier.bootstrap.roads import BrokerParts, start_publishing
 from notifier.delivery.beats import Beats, new_beat
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.unsubscribe import UnsubscribeLinks
+from notifier.feedback.receipts import ReceiptDesk
 from notifier.http.config import HttpConfig
 from notifier.http.parts import DoorParts
 from notifier.intake.accept import Intake
@@ -50,6 +51,7 @@ class Front:
     beats: Beats
     quotas: TenantQuotas
     dispose_quotas: Callable[[], None]
+    receipts: Engine
 
     def start(self) -> None:
         """Connect what can be connected and begin to accept."""
@@ -66,6 +68,7 @@ class Front:
         self.broker.publisher.close()
         self.engine.dispose()
         self.writes.dispose()
+        self.receipts.dispose()
         self.dispose_quotas()
 
 
@@ -110,6 +113,7 @@ def make_front(settings: Settings, broker: BrokerParts) -> Front:
         beats=beats,
         quotas=TenantQuotas(dict(settings.tenant_rates), store, settings.rate_lease_seconds),
         dispose_quotas=dispose,
+        receipts=engines.receipts(settings),
     )
 
 
@@ -150,6 +154,7 @@ def make_door(
         backlog_full=lambda: front.admission.full or front.intake.full or not front.intake.alive,
         captured=captured,
         quotas=front.quotas,
+        receipts=ReceiptDesk(front.receipts, receipt_readers(known)),
         links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),
     )
     return parts, config

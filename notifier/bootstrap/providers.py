@@ -12,6 +12,7 @@ from notifier.domain.lanes import Channel
 from notifier.providers import simulator
 from notifier.providers.base import Account
 from notifier.providers.captured import Captured
+from notifier.providers.readers import LateReader
 from notifier.providers.registry import ProviderDefaults, accounts
 from notifier.routing import Limits, Router
 from notifier.settings import Settings
@@ -48,6 +49,16 @@ def make_simulators(settings: Settings) -> dict[Channel, Account]:
 def provider_names(settings: Settings) -> dict[Channel, tuple[str, ...]]:
     """The names of each channel's accounts, the preferred one first."""
     return {channel: tuple(known) for channel, known in make_accounts(settings).items()}
+
+
+def receipt_readers(known: Mapping[Channel, Mapping[str, Account]]) -> dict[ProviderKey, LateReader]:
+    """What reads the receipts of those accounts that have any."""
+    return {
+        ProviderKey(channel, name): LateReader(one.receipts, one.receipts_status)
+        for channel, names in known.items()
+        for name, one in names.items()
+        if one.receipts is not None
+    }
 
 
 def make_router(

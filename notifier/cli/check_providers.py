@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 
+from notifier.cli.check_receipts import check_receipts
 from notifier.cli.checks import Finding, failed, ok, warning
 from notifier.cli.words import printable
 from notifier.domain.lanes import Channel
 from notifier.providers.base import Deadline, ProviderDefaults, SetupError
+from notifier.providers.registry import named_urls
 from notifier.providers.schemes import SCHEMES
-from notifier.providers.urls import ProviderUrl, parse_url
+from notifier.providers.urls import ProviderUrl
 from notifier.settings import Settings
 
 _SECONDS = 5.0
@@ -29,9 +31,10 @@ def check_providers(settings: Settings) -> Iterator[Finding]:
         sms_from=settings.sms_from,
     )
     for channel, given in urls.items():
-        for url in given:
-            # Settings have let no URL through that can't be read.
-            yield _account(channel, parse_url(channel, url), defaults, settings.production)
+        # Settings have let no URL through that can't be read.
+        for url in named_urls(channel, given):
+            yield _account(channel, url, defaults, settings.production)
+            yield from check_receipts(channel, url, settings.public_url)
 
 
 def _account(channel: Channel, url: ProviderUrl, defaults: ProviderDefaults, production: bool) -> Finding:

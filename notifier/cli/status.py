@@ -40,9 +40,15 @@ def in_words(found: dict[str, Any]) -> str:
             lines.append(f"{name.replace('_', ' ')}: {found[name]}")
     if found["attempts"]:
         lines += ["", table(_HEAD, [_attempt(one) for one in found["attempts"]])]
-    lines += ["", *(f"{one['at']}  {one['event']}" for one in found["timeline"])]
+    lines += ["", *map(_moment, found["timeline"])]
     # What a provider answered is a stranger's text, and a reference the caller's.
     return "\n".join(part for line in lines for part in map(printable, line.split("\n")))
+
+
+def _moment(one: dict[str, Any]) -> str:
+    """What happened; of a receipt also whose it was, and the provider's own code."""
+    said = " ".join(one[name] for name in ("provider", "code") if one.get(name))
+    return f"{one['at']}  {one['event']}{f'  ({said})' if said else ''}"
 
 
 _HEAD = ("n", "provider", "outcome", "reason", "ms", "answer")

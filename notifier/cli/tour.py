@@ -61,7 +61,7 @@ class Tour:
         for (lane, one), ending in zip(ids, endings, strict=True):
             last = (ending.get("attempts") or [{}])[-1]
             click.echo(f"  {lane.name:<13} {one}  {ending['status']:<7} by {last.get('provider') or '-'}")
-        sent = [ending["status"] for ending in endings].count("sent")
+        sent = sum(ending["status"] in {"sent", "delivered"} for ending in endings)
         click.echo(f"\n{sent} of {len(ids)} delivered.")
         return sent == len(ids)
 

@@ -162,7 +162,8 @@ class Deliverer:
         if isinstance(outcome, NotBefore):
             return self._given_back(claimed, asked_at, outcome.seconds)
         shown = account.name if account is not None else claimed.provider or ""
-        return self._ended(claimed, shown, outcome, asked_at, began)
+        reports = account is not None and account.receipts is not None
+        return self._ended(claimed, shown, outcome, asked_at, began, reports=reports)
 
     def _account(self, claimed: Claimed, proxy: Proxy) -> Account | NotBefore | None:
         """Who is to send it; `NotBefore`: nobody can now, None: nobody ever."""
@@ -217,7 +218,14 @@ class Deliverer:
         return claimed.claimed_at + timedelta(seconds=self._clock() - asked_at)
 
     def _ended(
-        self, claimed: Claimed, provider: str, outcome: Outcome, asked_at: float, began: float
+        self,
+        claimed: Claimed,
+        provider: str,
+        outcome: Outcome,
+        asked_at: float,
+        began: float,
+        *,
+        reports: bool,
     ) -> Record:
         ended = endings.Ended(
             claimed=claimed,
@@ -226,6 +234,7 @@ class Deliverer:
             started_at=claimed.claimed_at + timedelta(seconds=began - asked_at),
             now=self._database_time(claimed, asked_at),
             duration_ms=int((self._clock() - began) * 1000),
+            reports=reports,
         )
         try:
             record = endings.record_of(ended, self._policy, jitter=self._dice())

@@ -6,8 +6,12 @@ from typing import Any
 
 from notifier.domain.lifecycle import OnUncertain, Reason, Status
 from notifier.domain.outcomes import Accepted, Deferred, Outcome, Refused, Uncertain
+from notifier.domain.receipts import kept_reference
 from notifier.domain.retries import Decision, GiveUp, RetryPolicy, Wait, spends_attempt
+from notifier.domain.texts import storable
 from notifier.storage.claiming import Claimed
+from notifier.storage.provider_states import ProviderKey
+from notifier.storage.receipts import Reported
 from notifier.storage.recording import Record
 
 _NAMES = {Accepted: "accepted", Deferred: "deferred", Refused: "refused", Uncertain: "uncertain"}
@@ -28,6 +32,8 @@ class Ended:
     started_at: datetime
     now: datetime
     duration_ms: int
+    #: Whether the account reports later what became of its messages.
+    reports: bool = False
 
 
 def record_of(ended: Ended, policy: RetryPolicy, *, jitter: float) -> Record:
@@ -46,7 +52,23 @@ def record_of(ended: Ended, policy: RetryPolicy, *, jitter: float) -> Record:
         shown=_shown(ended, due),
         uncertain=int(isinstance(outcome, Uncertain)),
         has_former=claimed.has_former,
+        awaits=_awaits(ended),
+        follows=_follows(ended),
     )
+
+
+def _awaits(ended: Ended) -> str | None:
+    outcome = ended.outcome
+    if not isinstance(outcome, Accepted) or not (ended.reports or outcome.follows):
+        return None
+    return kept_reference(outcome.reference)
+
+
+def _follows(ended: Ended) -> tuple[Reported, ...]:
+    if not isinstance(ended.outcome, Accepted):
+        return ()
+    key = ProviderKey(ended.claimed.lane.channel, ended.provider)
+    return tuple(Reported(key, receipt) for receipt in ended.outcome.follows)
 
 
 def _fate(ended: Ended, policy: RetryPolicy, jitter: float) -> tuple[Status, Reason | None, datetime | None]:
@@ -105,15 +127,10 @@ def _shown(ended: Ended, due: datetime | None) -> dict[str, Any]:
         "possible_duplicate": claimed.uncertain_count > 0,
         "code": storable(outcome.answer.code)[:40] or None,
         "answer": storable(outcome.answer.text)[:_ANSWER_LIMIT] or None,
-        "reference": storable(outcome.reference)[:200] or None if isinstance(outcome, Accepted) else None,
+        "reference": kept_reference(outcome.reference) if isinstance(outcome, Accepted) else None,
         "next_attempt_at": None if due is None else due.isoformat(),
         "claim_id": claimed.claim_id,
     }
-
-
-def storable(text: str) -> str:
-    """`text` without what PostgreSQL can't hold: NUL and lone surrogates."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def expired(claimed: Claimed) -> Record:

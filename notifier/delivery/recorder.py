@@ -182,4 +182,4 @@ def _stored_late(connection: Connection, left: list[Record]) -> list[tuple[Recor
 def _without_words(record: Record) -> Record:
     shown = record.shown
     words = {"code": None, "answer": None, "reference": None}
-    return replace(record, shown=None if shown is None else shown | words)
+    return replace(record, shown=None if shown is None else shown | words, awaits=None, follows=())

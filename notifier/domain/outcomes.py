@@ -7,6 +7,7 @@ raw answer (already cut and with secrets and addresses masked by the provider's 
 from dataclasses import dataclass, field
 
 from notifier.domain.lifecycle import Reason
+from notifier.domain.receipts import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,14 @@ NO_ANSWER = Answer()
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took it; `reference` is its own id for the message ("" where it gives none)."""
+    """The provider took it; `reference` is its own id for the message ("" where it gives none).
+
+    `follows` are the receipts that will come: only the simulator knows them beforehand.
+    """
 
     reference: str = ""
     answer: Answer = field(default=NO_ANSWER)
+    follows: tuple[Receipt, ...] = ()
 
     @property
     def reason(self) -> None:

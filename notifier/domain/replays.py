@@ -26,6 +26,8 @@ class FailureStatus(StrEnum):
 
     FAILED = "failed"
     EXPIRED = "expired"
+    #: It was sent, and a receipt said that it did not arrive.
+    UNDELIVERED = "undelivered"
 
 
 class FailureState(StrEnum):

@@ -26,6 +26,7 @@ class Ending(StrEnum):
     TIMEOUT = "timeout"
     THROTTLED = "throttled"
     SLOW = "slow-30s"
+    UNDELIVERED = "undelivered"
 
 
 #: From Ofcom's range for drama: possible, never valid, never anybody's.

@@ -109,11 +109,14 @@ class Attempt(Shape):
     next_attempt_at: str | None
 
 
-class Moment(Shape):
-    """Something that happened."""
+class Moment(Shape, omit_defaults=True):
+    """Something that happened; of a receipt also whose it was and what it said."""
 
     at: str
     event: str
+    provider: str = ""
+    code: str | None = None
+    reason: Reason | None = None
 
 
 class ListedNotification(Shape):

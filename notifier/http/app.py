@@ -17,6 +17,7 @@ from notifier.http import (
     operations,
     operator_events,
     providers,
+    receipts,
     sending,
     suppressions,
     unsubscribe,
@@ -26,7 +27,7 @@ from notifier.http.body import Room
 from notifier.http.config import HttpConfig
 from notifier.http.health import HEALTH, Health
 from notifier.http.offload import Offload
-from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, ROOM, DoorParts
+from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, RECEIPTS, ROOM, DoorParts
 
 #: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
 _ID = "{id:ntf_[^{}/]*}"
@@ -75,6 +76,7 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
         web.delete(_SUPPRESSION, suppressions.remove),
     ]
     found += [web.get(_UNSUBSCRIBE, unsubscribe.ask), web.post(_UNSUBSCRIBE, unsubscribe.leave)]
+    found.append(web.post("/v1/receipts/{provider}", receipts.take))
     if with_dev:
         found.append(web.get("/v1/dev/messages", dev.messages))
     return found
@@ -90,6 +92,12 @@ def build_app(parts: DoorParts, config: HttpConfig) -> web.Application:
     app[PARTS] = parts
     app[READS] = reads
     app[PARSING] = Offload(threads=1, queue=16, deadline=config.body_deadline, name="http-parse")
+    app[RECEIPTS] = Offload(
+        threads=config.receipt_threads,
+        queue=config.receipt_queue,
+        deadline=config.receipt_deadline,
+        name="http-receipt",
+    )
     app[ROOM] = Room(config.large_bodies, config.body_deadline / 2)
     app[KEYS] = KeyRing(parts.engine, reads, ttl=config.key_ttl)
     app[HEALTH] = Health(parts, config)
@@ -103,4 +111,5 @@ async def _threads(app: web.Application) -> AsyncIterator[None]:
     yield
     app[READS].close()
     app[PARSING].close()
+    app[RECEIPTS].close()
     app[HEALTH].close()

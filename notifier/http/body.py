@@ -56,14 +56,21 @@ async def read_large_json(
     Beyond the usual limit it takes a place in `room`, held until `stack` is left.
     """
     check_type(request, frozenset({JSON}))
+    most = max(config.body_limit, config.attachments_limit)
+    return await read_within_room(
+        request, usual=config.body_limit, most=most, deadline=config.body_deadline, room=room, stack=stack
+    )
+
+
+async def read_within_room(
+    request: web.Request, *, usual: int, most: int, deadline: float, room: Room, stack: AsyncExitStack
+) -> bytes:
+    """A body of at most `most` bytes, of any type; beyond `usual` it takes a place in `room`. Raises `Problem`."""
     if _is_packed(request):
         # How large it is shows only when it is unpacked.
         await room.take(stack)
     return await read_body(
-        request,
-        limit=max(config.body_limit, config.attachments_limit),
-        deadline=config.body_deadline,
-        beyond=(config.body_limit, lambda: room.take(stack)),
+        request, limit=max(usual, most), deadline=deadline, beyond=(usual, lambda: room.take(stack))
     )
 
 

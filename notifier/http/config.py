@@ -36,6 +36,12 @@ class HttpConfig:
     attachments_limit: int = 15 * 1024 * 1024
     large_bodies: int = 2
     batch_items: int = 1000
+    #: Largest body of receipts: what SendGrid sends at once is the largest, 768 KB.
+    receipts_limit: int = 1024 * 1024
+    #: Threads that judge and store receipts, how many may wait, and for how long; a provider waits ten seconds or more.
+    receipt_threads: int = 4
+    receipt_queue: int = 64
+    receipt_deadline: float = 9.0
     #: A connection that has begun no request by then, or not ended its headers, is closed.
     header_deadline: float = 10.0
     #: A body that is not whole by then is answered 408.

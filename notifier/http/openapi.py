@@ -84,6 +84,13 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _gives(name: str) -> dict[str, Any]:
+    if name == "Nothing":
+        return {"description": "Done"}
+    if name == "Answer":
+        return {
+            "description": "What the provider wants to read",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
     if name == "Page":
         return {"description": "A page to read", "content": {"text/html": {"schema": {"type": "string"}}}}
     content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=name)}}

@@ -149,6 +149,11 @@ OPERATIONS = (
         parameters=("token",), refuses=(*_FORM, *_READ, *_ONE),
     ),
     Operation(
+        method="post", path="/v1/receipts/{provider}", scope=None, status=204, gives="Nothing",
+        summary="What a provider reports of its messages; its signature stands for a key, and twice is the same as once",
+        parameters=("receipts_of",), refuses=(*_FORM, "forged_receipt", *_READ, *_ONE), also=((200, "Answer"),),
+    ),
+    Operation(
         method="get", path="/v1/lanes", scope="read", status=200, gives="LaneList", refuses=_READ,
         summary="Every lane as it is now, joined over all living workers",
     ),

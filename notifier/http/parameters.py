@@ -79,6 +79,13 @@ def parameters() -> dict[str, Any]:
         "schema": {"type": "string"},
         "description": "The account's name, as Settings give it; whatever else is 404",
     }
+    made["receipts_of"] = {
+        "name": "provider",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "The name of an account that has receipts; whatever else is 404",
+    }
     made["token"] = {
         "name": "token",
         "in": "path",

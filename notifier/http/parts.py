@@ -10,6 +10,7 @@ from aiohttp import web
 from sqlalchemy import Engine
 
 from notifier.domain.unsubscribe import UnsubscribeLinks
+from notifier.feedback.receipts import ReceiptDesk
 from notifier.http.auth import KeyRing
 from notifier.http.body import Room
 from notifier.http.callers import Caller
@@ -51,11 +52,13 @@ class DoorParts:
     captured: Callable[[], Sequence[dict[str, Any]]] | None = None
     links: UnsubscribeLinks = field(default_factory=UnsubscribeLinks)
     quotas: TenantQuotas = field(default_factory=no_quotas)
+    receipts: ReceiptDesk | None = None
 
 
 CONFIG = web.AppKey("config", HttpConfig)
 PARTS = web.AppKey("parts", DoorParts)
 READS = web.AppKey("reads", Offload)
+RECEIPTS = web.AppKey("receipts", Offload)
 PARSING = web.AppKey("parsing", Offload)
 ROOM = web.AppKey("room", Room)
 KEYS = web.AppKey("keys", KeyRing)

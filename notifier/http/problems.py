@@ -27,6 +27,7 @@ CODES: dict[str, tuple[int, str]] = {
     "invalid_cursor": (400, "The cursor is not one that this query gave"),
     "unauthorized": (401, "A valid API key is needed"),
     "forbidden": (403, "The API key does not allow this"),
+    "forged_receipt": (403, "The receipt is not signed by the provider, or was changed on its way"),
     "not_found": (404, "There is no such thing"),
     "method_not_allowed": (405, "The method is not allowed here"),
     "request_timeout": (408, "The body did not arrive in time"),

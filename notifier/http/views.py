@@ -76,8 +76,8 @@ def detailed(row: NotificationRow, attempts: list[dict[str, Any]]) -> dict[str, 
     return {**listed(row), "attempts": attempts, "timeline": timeline(row, attempts)}
 
 
-def timeline(row: NotificationRow, attempts: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """What happened when, in order: ``[{at, event}]``."""
+def timeline(row: NotificationRow, attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What happened when, in order: ``[{at, event}]``; a receipt with its ``provider``, ``code`` and ``reason``."""
     events: list[tuple[datetime, str]] = [(row.created_at, "accepted")]
     if row.send_at is not None and (row.finished_at is None or row.finished_at >= row.send_at):
         events.append((row.send_at, "due"))
@@ -90,8 +90,22 @@ def timeline(row: NotificationRow, attempts: list[dict[str, Any]]) -> list[dict[
     events.sort(key=lambda event: event[0])
     if row.finished_at is not None:
         # Last by nature: an attempt's end is reckoned from its start, a few milliseconds off.
-        events.append((row.finished_at, str(row.status)))
-    return [{"at": shown(at) or "", "event": event} for at, event in events]
+        events.append((row.finished_at, str(Status.SENT if row.receipts else row.status)))
+    told = [{"at": shown(at) or "", "event": event} for at, event in events]
+    return told + [_receipt(one) for one in row.receipts]
+
+
+def _receipt(one: dict[str, Any]) -> dict[str, Any]:
+    at = shown(datetime.fromisoformat(one["at"])) or ""
+    reason = one.get("reason")
+    event = f"{one['status']}{f': {reason}' if reason else ''}"
+    return {
+        "at": at,
+        "event": event,
+        "provider": one["provider"],
+        "code": one.get("code"),
+        "reason": reason,
+    }
 
 
 def failure(row: DeadLetterRow) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from notifier.domain.lanes import Channel
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Outcome
 from notifier.domain.push_tokens import Platform
+from notifier.domain.receipts import Reading, ReceiptRequest
 
 if TYPE_CHECKING:  # only its name is needed here, and it builds on this module
     from notifier.providers.captured import Captured
@@ -55,6 +56,17 @@ class Provider(Protocol):
         """Let go of sockets."""
 
 
+class ReceiptReader(Protocol):
+    """Judges and reads what came to ``/v1/receipts/NAME`` for one account.
+
+    Built once for each process and called by several threads at once, off the event loop: it may ask the network (for
+    a certificate), within its `Deadline`. It never raises for anything that came in or that the network did.
+    """
+
+    def read(self, request: ReceiptRequest, deadline: Deadline) -> Reading:
+        """The receipts in a request of the provider's; a request of anybody else's is `Forged`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A configured provider account: what its URL in Settings said.
@@ -76,6 +88,10 @@ class Account:
     utf8_addresses: bool = False
     #: Whose push tokens it can send to; None: those of every platform.
     platforms: frozenset[Platform] | None = None
+    #: Makes what reads the account's receipts; None: it has none. Raises `SetupError` as `build` does.
+    receipts: Callable[[], ReceiptReader] | None = field(default=None, repr=False)
+    #: The status that tells the provider that a receipt is stored.
+    receipts_status: int = 204
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

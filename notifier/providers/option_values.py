@@ -30,6 +30,7 @@ _CONTACT = re.compile(r"mailto:[^\s@<>]{1,64}@[A-Za-z0-9.-]{1,255}|https://[!-~]
 _APPLE_ID = re.compile(r"[A-Z0-9]{10}", re.ASCII)
 _TOPIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{2,253}", re.ASCII)
 _MAX_URL = 2_000
+_MAX_SECRET = 500
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
 
 
@@ -163,6 +164,12 @@ def messaging_service(text: str) -> str:
 def twilio_account(text: str) -> str:
     if _ACCOUNT.fullmatch(text) is None:
         raise NotAllowed("must be an account SID: AC and 32 hexadecimal digits")
+    return text
+
+
+def secret(text: str) -> str:
+    if not 1 <= len(text) <= _MAX_SECRET:
+        raise NotAllowed(f"must be 1 to {_MAX_SECRET} characters, percent-encoded")
     return text
 
 

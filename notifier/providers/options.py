@@ -26,6 +26,7 @@ from notifier.providers.option_values import (
     messaging_service,
     push_hosts,
     rate,
+    secret,
     sms_sender,
     twilio_account,
     web_url,
@@ -123,6 +124,11 @@ TWILIO_ACCOUNT = Option(
     twilio_account,
     "SID of the account (`AC…`) where user and password are an API key (`SK…`) and its secret",
     "the user",
+)
+TWILIO_AUTH_TOKEN = Option(
+    secret,
+    "the account's auth token, which signs receipts, where user and password are an API key and its secret",
+    "the password",
 )
 GOOGLE_CREDENTIALS = Option(
     key_file, "the service account's key file (JSON), on the hosts of the workers", "none; needed"

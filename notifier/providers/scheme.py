@@ -38,6 +38,11 @@ class ProviderUrl:
         return named if isinstance(named, str) else self.usual_name or self.scheme
 
 
+def needs_receipts_url(url: ProviderUrl) -> str | None:
+    """Receipts of a provider that is told with each message where to report."""
+    return None if "receipts_url" in url.options else "receipts_url"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheme:
     """One scheme. `module` has ``build(url, channel, defaults) -> Provider`` and is imported by the first build.
@@ -75,3 +80,10 @@ class Scheme:
     extra: str | None = None
     imports: tuple[str, ...] = ()
     checks: tuple[Callable[[ProviderUrl], str | None], ...] = ()
+    #: The module that reads its receipts, with ``build_receipts(url, defaults) -> ReceiptReader``; imported by the
+    #: first receipt. None: nobody reads any.
+    receipts: str | None = None
+    #: Which option an account still needs to have receipts, None where it has all.
+    receipts_need: Callable[[ProviderUrl], str | None] = needs_receipts_url
+    #: What the provider is answered once a receipt is stored: 204, or 200 where it takes nothing else for a success.
+    receipts_status: int = 204

@@ -9,7 +9,7 @@ from notifier.domain.lanes import Channel
 from notifier.domain.push_tokens import Platform
 from notifier.providers import options
 from notifier.providers.options import Option
-from notifier.providers.scheme import Part, ProviderUrl, Scheme
+from notifier.providers.scheme import Part, ProviderUrl, Scheme, needs_receipts_url
 
 __all__ = ["SCHEMES", "Part", "ProviderUrl", "Scheme", "plain_only_at_home"]
 
@@ -43,6 +43,12 @@ def _one_sender(url: ProviderUrl) -> str | None:
     if "from" in url.options and "messaging_service" in url.options:
         return "takes one of from and messaging_service, not both"
     return None
+
+
+def _twilio_receipts_need(url: ProviderUrl) -> str | None:
+    """Twilio signs with the account's auth token; the secret of an API key signs nothing."""
+    with_key = bool(url.user and url.user.startswith("SK"))
+    return "auth_token" if with_key and "auth_token" not in url.options else needs_receipts_url(url)
 
 
 def _smtp(
@@ -86,6 +92,7 @@ _ALL = (
             "messaging_service": options.MESSAGING_SERVICE,
             "account": options.TWILIO_ACCOUNT,
             "receipts_url": options.RECEIPTS_URL,
+            "auth_token": options.TWILIO_AUTH_TOKEN,
         },
         example="twilio://ACCOUNT_SID:AUTH_TOKEN@",
         host=Part.ALLOWED,
@@ -98,6 +105,8 @@ _ALL = (
         sender=Channel.SMS,
         sender_options=("from", "messaging_service"),
         checks=(plain_only_at_home, _one_sender),
+        receipts="notifier.providers.twilio_receipts",
+        receipts_need=_twilio_receipts_need,
     ),
     Scheme(
         name="vonage",

@@ -5,17 +5,18 @@ An ending hangs on the recipient and the attempt's number only, so each worker a
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from notifier.domain import simulator
 from notifier.domain.ids import notification_id
 from notifier.domain.lanes import Channel
-from notifier.domain.lifecycle import Reason
+from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.magic import ending_of
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Accepted, Answer, Deferred, Outcome, Refused, Uncertain
+from notifier.domain.receipts import Receipt
 from notifier.domain.simulator import Ending
 from notifier.providers.base import Account, Deadline
 
@@ -28,18 +29,37 @@ THROTTLE_WAIT = 5.0
 SLOW_SECONDS = 30.0
 
 
-class Receipt(StrEnum):
+class Report(StrEnum):
     """What a provider would report after it took the message."""
 
     DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
     COMPLAINT = "complaint"
 
 
 #: What follows once a message was accepted; a recipient that forces nothing gets its message.
-RECEIPTS: Mapping[Ending | None, Receipt] = {
-    **dict.fromkeys((None, *Ending), Receipt.DELIVERED),
-    Ending.COMPLAINT: Receipt.COMPLAINT,
+RECEIPTS: Mapping[Ending | None, Sequence[Report]] = {
+    **dict.fromkeys((None, *Ending), (Report.DELIVERED,)),
+    Ending.UNDELIVERED: (Report.UNDELIVERED,),
+    Ending.COMPLAINT: (Report.DELIVERED, Report.COMPLAINT),
 }
+
+
+def receipts_of(ending: Ending | None, reference: str) -> tuple[Receipt, ...]:
+    """The receipts of a message that was accepted under `reference`, in their order."""
+    return tuple(_receipt(report, reference) for report in RECEIPTS[ending])
+
+
+def _receipt(report: Report, reference: str) -> Receipt:
+    match report:
+        case Report.DELIVERED:
+            return Receipt(reference, Status.DELIVERED)
+        case Report.UNDELIVERED:
+            code = f"simulated {report}"
+            return Receipt(reference, Status.UNDELIVERED, Reason.UNREACHABLE_RECIPIENT, code)
+        case Report.COMPLAINT:
+            code = f"simulated {report}"
+            return Receipt(reference, Status.DELIVERED, Reason.RECIPIENT_OPTED_OUT, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +85,7 @@ _ALWAYS = {
 
 def answer_to(ending: Ending | None, attempt: int, reference: str, limit: float) -> Answered:
     """What the simulator answers to the attempt of this number (1 is the first) within `limit` seconds."""
-    accepted = Accepted(reference, _answer(ending, "accepted"))
+    accepted = Accepted(reference, _answer(ending, "accepted"), receipts_of(ending, reference))
     match ending:
         case Ending.BOUNCE | Ending.TIMEOUT:
             return _ALWAYS[ending]

@@ -1,5 +1,6 @@
 """The relay: whatever is owed in storage is rung for again - due times, lost bells, dead workers, orphans.
-It also makes new notifications of the failures that somebody asked to have replayed, and sweeps old ones.
+It also makes new notifications of the failures that somebody asked to have replayed, sweeps old ones, and looks again
+at receipts that came too early.
 
 Any number run at once; each takes rows no other has locked. Every step is a bounded batch in one
 transaction of its own; bells are published only after their transaction.
@@ -17,6 +18,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from notifier.domain.lanes import Lane
 from notifier.queueing.handover import Handover
 from notifier.queueing.orphans import OrphanHunt
+from notifier.queueing.receipts import ParkedReceipts
 from notifier.queueing.replays import Replays
 from notifier.queueing.roads import Road
 from notifier.storage import (
@@ -75,6 +77,7 @@ class Pass:
     taken_back: int = 0
     orphans: int = 0
     replayed: int = 0
+    receipts: int = 0
     #: Seconds after which a replay wants to be looked at; infinite without any.
     replay_in: float = float("inf")
     more: bool = False
@@ -101,6 +104,7 @@ class Relay:
         self._reach = reach
         self._orphans = OrphanHunt(engine, road, config)
         self._replays = Replays(engine, longest_call=config.lease, batch=config.batch)
+        self._receipts = ParkedReceipts(engine, config.batch)
         self._away_since_pass = False
         self._events_unread = False
         self._patient_until = 0.0
@@ -157,8 +161,9 @@ class Relay:
             done.taken_back = self._take_back()
             done.orphans = self._orphans.hunt(self._clock(), self._ring)
         done.replayed, done.replay_in = self._replays.step(self._ring)
+        done.receipts = self._receipts.step()
         self._sweep()
-        done.more = not full and self._config.batch in {done.due, done.expired, done.published}
+        done.more = not full and self._config.batch in {done.due, done.expired, done.published, done.receipts}
         return done
 
     def _returned(self) -> None:
@@ -236,6 +241,7 @@ class Relay:
             if self._config.keep_failures and not self._replays.blind:
                 self._forget_failures()
             self._forget_events()
+            self._receipts.sweep()
         if now >= self._next_count:
             try:
                 self._count()

@@ -1,9 +1,10 @@
-"""The tables that say what may be sent now: pauses, suppressions, providers that are out, limits; what happened.
+"""The tables that say what may be sent now: pauses, suppressions, providers that are out, limits; what happened,
+and what a provider reported of messages that nobody knows yet.
 
 Small, and by hand or rule; `alembic/versions` makes them too.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, SmallInteger, Table, text
 
 from notifier.storage.table_metadata import metadata
 from notifier.storage.types import Hash, Id, Json, Name, UtcTime
@@ -73,6 +74,24 @@ operator_events = Table(
     Column("reason", Name),
     Column("facts", Json, nullable=False),
 )
+
+parked_receipts = Table(
+    "parked_receipts",
+    metadata,
+    Column("channel", Name, primary_key=True),
+    Column("provider", Name, primary_key=True),
+    Column("reference", Name, primary_key=True),
+    Column("status", Name, primary_key=True),
+    # '' for none
+    Column("reason", Name, primary_key=True),
+    Column("code", Name, primary_key=True),
+    Column("received_at", UtcTime, nullable=False),
+    # When its notification is looked for again, and how often it was.
+    Column("look_at", UtcTime, nullable=False),
+    Column("looks", SmallInteger, nullable=False),
+)
+
+Index("ix_parked_receipts_look_at", parked_receipts.c.look_at)
 
 #: Unlogged on PostgreSQL: a crash empties it. Not used on SQLite, where one process keeps its limits in memory.
 rate_limits = Table(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.domain.lanes import Channel, Lane, Priority
@@ -20,7 +20,7 @@ from notifier.storage.types import db_now, db_now_plus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterRow:
-    """One final failure (status ``failed`` or ``expired``), which happened `age_seconds` ago."""
+    """One final failure (status ``failed``, ``expired`` or ``undelivered``), which happened `age_seconds` ago."""
 
     notification_id: UUID
     lane: Lane
@@ -69,8 +69,12 @@ MAX_GROUPS = 1000
 
 
 def bury(connection: Connection, ended: Sequence[UUID]) -> None:
-    """Keep a dead letter for each of these rows, which have just failed or expired."""
+    """Keep a dead letter for each of these rows, which have just failed, expired or been reported as undelivered."""
     row = notifications.c
+    # Undelivered: it was sent long before.
+    ended_at = case(
+        (row.status == Status.UNDELIVERED, db_now()), else_=func.coalesce(row.finished_at, db_now())
+    )
     source = select(
         row.id,
         row.tenant,
@@ -82,8 +86,8 @@ def bury(connection: Connection, ended: Sequence[UUID]) -> None:
         row.attempt,
         row.last_attempt,
         row.created_at,
-        func.coalesce(row.finished_at, db_now()),
-    ).where(row.id.in_(ended), row.status.in_([Status.FAILED, Status.EXPIRED]))
+        ended_at,
+    ).where(row.id.in_(ended), row.status.in_(list(FailureStatus)))
     target = (
         "notification_id tenant channel priority status reason provider attempts last_attempt "
         "created_at finished_at"

@@ -21,7 +21,7 @@ EXAMINED = 10_000
 _SHOWN = (
     "id channel priority status reason mode recipient options provider units on_uncertain "
     "reference tags metadata topic batch_id created_at send_at expires_at queued_at next_attempt_at "
-    "finished_at attempt claimed_at last_attempt resent_from request_id traceparent"
+    "finished_at attempt claimed_at last_attempt resent_from request_id traceparent receipts"
 ).split()
 Row = TypeVar("Row")
 _columns = [notifications.c[name] for name in _SHOWN]
@@ -58,6 +58,8 @@ class NotificationRow:
     resent_from: UUID | None
     request_id: str | None
     traceparent: str | None
+    #: ``{at, provider, status, reason, code}`` of each receipt, in the order in which they came.
+    receipts: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ def row_from(mapping: RowMapping) -> NotificationRow:
     values["on_uncertain"] = OnUncertain(values["on_uncertain"])
     values["tags"] = values["tags"] or []
     values["metadata"] = values["metadata"] or {}
+    values["receipts"] = values["receipts"] or []
     return NotificationRow(**values)
 
 

@@ -28,6 +28,8 @@ from notifier.storage import attempts as kept_attempts
 from notifier.storage.dead_letters import bury
 from notifier.storage.groups import Group
 from notifier.storage.locking import locked_rows
+from notifier.storage.parked_receipts import park
+from notifier.storage.receipts import Reported
 from notifier.storage.suppressions import SUPPRESSING, suppress
 from notifier.storage.tables import attempts, notifications
 from notifier.storage.types import Id, Json, UtcTime, db_now
@@ -54,6 +56,9 @@ class Record:
     unended: bool = False
     uncertain: int = 0
     has_former: bool = False
+    #: The provider's id of the message, where a receipt will name it; those that are known to come.
+    awaits: str | None = None
+    follows: tuple[Reported, ...] = ()
 
 
 _RECORD = Group(
@@ -68,6 +73,7 @@ _RECORD = Group(
         ("shown", Json),
         ("unended", Boolean()),
         ("uncertain", Integer()),
+        ("awaits", Text()),
     ),
 )
 _table = notifications.c
@@ -76,7 +82,8 @@ _FINAL = [str(status) for status in FINAL]
 
 def is_one_statement(records: Sequence[Record]) -> bool:
     """Whether `record` has nothing to move or to bury for these: then it is a transaction by itself."""
-    return not any(record.has_former and record.shown for record in records) and not _to_bury(records)
+    more = any((record.has_former and record.shown) or record.follows for record in records)
+    return not more and not _to_bury(records)
 
 
 def record(connection: Connection, records: Sequence[Record]) -> list[Record]:
@@ -87,7 +94,9 @@ def record(connection: Connection, records: Sequence[Record]) -> list[Record]:
         connection.execute(_move(dialect), _RECORD.parameters(dialect, [_values(r) for r in moving]))
     parameters = _RECORD.parameters(dialect, [_values(record) for record in records])
     matched = {row.id for row in connection.execute(_store(dialect), parameters)}
-    _bury(connection, [record for record in records if record.id in matched])
+    stored = [record for record in records if record.id in matched]
+    _bury(connection, stored)
+    park(connection, [receipt for record in stored for receipt in record.follows])
     return [record for record in records if record.id not in matched]
 
 
@@ -102,6 +111,7 @@ def _values(record: Record) -> tuple[Any, ...]:
         record.shown,
         record.unended,
         record.uncertain,
+        record.awaits,
     )
 
 
@@ -169,6 +179,7 @@ def _store(dialect: str) -> ReturningUpdate[Any]:
             next_attempt_at=new.next_attempt_at,
             queued_at=case((new.status == Status.QUEUED, None), else_=_table.queued_at),
             last_attempt=func.coalesce(new.shown, _table.last_attempt),
+            provider_reference=new.awaits,
             claims_unended=case((new.unended, _table.claims_unended), else_=0),
             uncertain_count=_table.uncertain_count + new.uncertain,
             finished_at=case((new.status.in_(_FINAL), db_now()), else_=None),

@@ -92,6 +92,18 @@ def suppress(connection: Connection, ended: Sequence[UUID]) -> None:
     _add(connection, source)
 
 
+def suppress_told(connection: Connection, told: Sequence[UUID], reason: Reason) -> None:
+    """Suppress the recipients of these rows for what a receipt said of them; `reason` is one of `AT_ONCE`.
+
+    As there, not what a test key sent. The row itself may have ended otherwise: a complaint follows a delivery.
+    """
+    source = select(
+        _row.tenant, _row.channel, _row.recipient_hash, literal(EVERY_TOPIC), literal(str(reason)),
+        literal("provider"), _row.id, db_now(),
+    ).where(_row.id.in_(told), _row.mode == Mode.LIVE)  # fmt: skip
+    _add(connection, source)
+
+
 def _add(connection: Connection, source: Select[Any]) -> None:
     """Keep the rows of `source`; whoever is suppressed already stays so, as it was said first."""
     target = "tenant channel recipient_hash topic reason source notification_id created_at".split()

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from notifier.storage.control_tables import (
     lane_controls,
     operator_events,
+    parked_receipts,
     provider_states,
     rate_limits,
     suppressions,
@@ -29,8 +30,8 @@ from notifier.storage.types import Hash, Id, Json, Name, UtcTime
 
 __all__ = [
     "accepted", "api_keys", "attempts", "dead_letters", "gauges", "idempotency", "lane_controls", "metadata",
-    "notifications", "operations", "operator_events", "outbox", "provider_states", "rate_limits", "suppressions",
-    "workers",
+    "notifications", "operations", "operator_events", "outbox", "parked_receipts", "provider_states", "rate_limits",
+    "suppressions", "workers",
 ]  # fmt: skip
 
 notifications = Table(
@@ -82,6 +83,9 @@ notifications = Table(
     Column("rung_at", UtcTime),
     Column("last_attempt", Json),
     Column("resent_from", Id),
+    # The provider's id of the message, where its account has receipts; those that came.
+    Column("provider_reference", Name),
+    Column("receipts", Json),
     postgresql_partition_by="RANGE (id)",
 )
 _unfinished = notifications.c.finished_at.is_(None)
@@ -119,6 +123,13 @@ Index(
     notifications.c.id,
     postgresql_where=notifications.c.reference.is_not(None),
     sqlite_where=notifications.c.reference.is_not(None),
+)
+_reported = notifications.c.provider_reference.is_not(None)
+Index(
+    "ix_notifications_provider_reference",
+    notifications.c.provider_reference,
+    postgresql_where=_reported,
+    sqlite_where=_reported,
 )
 
 attempts = Table(

@@ -96,7 +96,7 @@ CASES = [
     wrong_method("A15 OPTIONS on nothing that is", "PUT", f"/{CANARY}", "GET, HEAD, POST"),
     *(unknown(path) for path in (
         f"/{CANARY}", "/v1", "/v1/", "/v1/notifications/", "/v1/templates/x", "/v1/batches/bat_1", "/v1/dev/messages",
-        "/v1/webhooks", "/v1/receipts", "/v1/events", "/v1/keys",
+        "/v1/webhooks", "/v1/events", "/v1/keys",
         "/v1/operations/x", "/metrics", "/docs", "/console", "/.env", "/wp-login.php",
     )),
     wrong_method("A17 PUT", "PUT", SEND, "GET, HEAD, POST"),

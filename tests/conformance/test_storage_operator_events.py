@@ -228,7 +228,7 @@ def test_before_the_migration_a_relay_does_its_other_duties(database_url):
             for _ in range(3):
                 it.relay.pass_once()
                 it.clock.now += 31
-        assert [one["event"] for one in logs] == ["operator_events_unread"]
+        assert [one["event"] for one in logs] == ["receipts_unread", "operator_events_unread"]
         migrations.upgrade(database_url)
         happen(engine, 3)
         it.relay.pass_once()

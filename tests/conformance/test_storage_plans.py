@@ -11,10 +11,22 @@ from sqlalchemy import event, text
 
 from notifier.domain.ids import uuid7
 from notifier.domain.lanes import Channel
-from notifier.domain.lifecycle import Status
-from notifier.storage import accepting, changes, notifications, outbox, recording, relaying, suppressions
+from notifier.domain.lifecycle import Reason, Status
+from notifier.domain.receipts import Receipt
+from notifier.storage import (
+    accepting,
+    changes,
+    notifications,
+    outbox,
+    parked_receipts,
+    recording,
+    relaying,
+    suppressions,
+)
 from notifier.storage.engine import reading, writing
 from notifier.storage.notifications import Filter, search_hash
+from notifier.storage.provider_states import ProviderKey
+from notifier.storage.receipts import Reported
 from tests.conformance.storage_kit import (
     EMAIL_HIGH,
     TENANT,
@@ -32,13 +44,13 @@ ROWS = 50_000
 _FILL = """
 insert into notifications (id, message_version, tenant, mode, api_key, channel, priority, status, recipient,
   recipient_hash, content, on_uncertain, units, created_at, expires_at, queued_at, next_attempt_at, finished_at,
-  attempt, lease_until, reference)
+  attempt, lease_until, reference, provider_reference, last_attempt)
 select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 1, 't' || n % 5, 'live', 'k',
   (array['email', 'sms', 'push'])[1 + n % 3], (array['high', 'medium', 'low'])[1 + n / 3 % 3],
   case when n % 2 = 0 then 'sent' when n % 50 = 1 then 'scheduled' else 'queued' end, '{}', 'h' || n % 9000, '{}',
   'resend', 1, now() - interval '1 day', now() + interval '1 day', now() - n * interval '1 second',
   case when n % 50 = 1 then now() + n * interval '1 second' end, case when n % 2 = 0 then now() end, 0, null,
-  'r' || n
+  'r' || n, case when n % 2 = 0 then 'SM' || n end, '{"provider": "console"}'
 from generate_series(1, :rows) n
 """
 
@@ -63,6 +75,12 @@ def full(module_postgres_url, tmp_path_factory):
                     " 'recipient_opted_out', 'recipient', now() from generate_series(1, 20000) n"
                 )
             )
+            connection.execute(
+                text(
+                    "insert into parked_receipts select 'sms', 'twilio', 'XX' || n, 'delivered', '', '', now(),"
+                    " now() + n * interval '1 minute', 0 from generate_series(1, 20000) n"
+                )
+            )
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("vacuum analyze"))
         yield engine
@@ -74,7 +92,7 @@ def caught(engine):
     sent = []
 
     def note(connection, cursor, statement, parameters, context, executemany):
-        sent.append((statement, parameters))
+        sent.append((statement, parameters[0] if executemany else parameters))
 
     event.listen(engine, "before_cursor_execute", note)
     try:
@@ -165,6 +183,15 @@ def sweep_keys(connection):
     accepting.sweep_keys(connection, 500)
 
 
+def report(connection):
+    key = ProviderKey(Channel.EMAIL, "console")
+    said = [
+        Reported(key, Receipt(f"SM{number}", Status.UNDELIVERED, Reason.INVALID_RECIPIENT))
+        for number in range(100)
+    ]
+    assert parked_receipts.take(connection, said).verdicts
+
+
 def walk(**given):
     def run(engine):
         notifications.walk(engine, "t1", Filter(**given), 50, None)
@@ -180,7 +207,7 @@ HOT = [
     cancel,
     leave_topic,
     fail,
-    *map(in_transaction, [expire_overdue, queue_due, next_due, take_due, ring_waiting, ring_these]),
+    *map(in_transaction, [expire_overdue, queue_due, next_due, take_due, ring_waiting, ring_these, report]),
     walk(),
     walk(status=Status.SENT),
     walk(channel=Channel.SMS),
@@ -196,8 +223,17 @@ def test_no_hot_statement_reads_the_whole_table(full, act):
         act(full)
     assert sent
     for statement, plan in plans(full, sent):
-        for table in ("notifications_default", "outbox", "suppressions"):
+        for table in ("notifications_default", "outbox", "suppressions", "parked_receipts"):
             assert f"Seq Scan on {table}" not in plan, f"{statement}\n{plan}"
+
+
+def test_early_receipts_are_found_by_their_time_and_their_notifications_by_their_reference(full):
+    with writing(full) as connection, caught(full) as sent:
+        assert parked_receipts.look_again(connection, 500)[1] == 0, "none is due yet"
+        connection.execute(text("update parked_receipts set look_at = now() where reference like 'XX1%'"))
+        assert parked_receipts.look_again(connection, 500)[1] == 500
+    for statement, plan in plans(full, [one for one in sent if "set look_at = now()" not in one[0]]):
+        assert "Seq Scan" not in plan, f"{statement}\n{plan}"
 
 
 def test_the_patrol_looks_at_a_bounded_part_of_each_lane(full, monkeypatch):

@@ -10,12 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from notifier.domain.lifecycle import Status
 from notifier.storage import books, health, migrations
 from notifier.storage.books import Books
-from notifier.storage.tables import metadata
+from notifier.storage.tables import metadata, notifications
 from tests.conformance.storage_kit import engine_at, keep, new
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,3 +158,58 @@ def test_who_was_suppressed_before_topics_came_is_so_for_all_of_them(database_ur
         with engine.connect() as connection:
             found = connection.execute(text("select recipient_hash from suppressions order by 1")).all()
         assert [tuple(one) for one in found] == [("h",), ("i",)]
+
+
+_INDEXES = """
+select c.relname, x.indisvalid from pg_index x join pg_class c on c.oid = x.indexrelid
+where c.relname like '%provider_reference%' order by 1
+"""
+
+
+def test_the_index_of_receipts_is_built_on_every_partition_beside_the_traffic(postgres_url):
+    """Also a second time, after a run that was broken off: half an index serves nobody and would stay so."""
+    migrations.upgrade(postgres_url, "0010")
+    with engine_at(postgres_url) as engine:
+        with engine.begin() as connection:
+            first, last = "01900000-0000-7000-8000-000000000000", "01a00000-0000-7000-8000-000000000000"
+            connection.execute(
+                text(
+                    "create table notifications_old partition of notifications"
+                    f" for values from ('{first}') to ('{last}')"
+                )
+            )
+            connection.execute(text("alter table notifications add column provider_reference text"))
+            connection.execute(
+                text("create index notifications_old_provider_reference_idx on notifications_old (id)")
+            )
+        with engine.connect() as busy:
+            # Whoever only reads and writes rows is not waited for, nor has to wait.
+            busy.execute(text("select 1"))
+            migrations.upgrade(postgres_url)
+        with engine.connect() as connection:
+            found = [tuple(one) for one in connection.execute(text(_INDEXES))]
+            assert found == [
+                ("ix_notifications_provider_reference", True),
+                ("notifications_default_provider_reference_idx", True),
+                ("notifications_old_provider_reference_idx", True),
+            ]
+            connection.execute(text("update alembic_version set version_num = '0010'"))
+            connection.execute(text("drop table parked_receipts"))
+            connection.commit()
+        migrations.upgrade(postgres_url)
+        with engine.connect() as connection:
+            assert [tuple(one) for one in connection.execute(text(_INDEXES))] == found
+        migrations.downgrade(postgres_url, "0010")
+        with engine.connect() as connection:
+            assert connection.execute(text(_INDEXES)).all() == []
+
+
+def test_what_was_sent_before_receipts_came_stays_as_it_is(database_url):
+    migrations.upgrade(database_url)
+    with engine_at(database_url) as engine:
+        wanted = keep(engine, [new()])[0].id
+        migrations.downgrade(database_url, "0010")
+        migrations.upgrade(database_url)
+        with engine.connect() as connection:
+            found = connection.execute(select(notifications).where(notifications.c.id == wanted)).one()
+        assert (found.status, found.provider_reference, found.receipts) == ("queued", None, None)

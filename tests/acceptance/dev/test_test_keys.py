@@ -39,7 +39,7 @@ def clients(dev):
 
 
 def test_each_magic_recipient_ends_as_it_is_written_down_and_nothing_leaves(dev, server):
-    """Seven endings in three channels; beside them one live e-mail, the only one that the server gets."""
+    """Every ending in three channels; beside them one live e-mail, the only one that the server gets."""
     test, live = clients(dev)
     made = {(channel, one): test.send(channel, to_of(channel, one)) for channel in Channel for one in Ending}
     real = live.send(Channel.EMAIL, ADA)
@@ -59,7 +59,9 @@ def test_a_bounce_bounces_each_time_and_suppresses_nobody(dev, server):
             told(test.ended(test.send(Channel.EMAIL, to_of(Channel.EMAIL, Ending.BOUNCE))))
             == (EXPECTED[Ending.BOUNCE])
         )
-    assert told(test.ended(test.send(Channel.EMAIL, ADA)))[0] == "sent", "any other recipient is accepted"
+    assert told(test.ended(test.send(Channel.EMAIL, ADA)))[0] == "delivered", (
+        "any other recipient is accepted"
+    )
     assert server.mailbox.mails == []
     assert live.ended(live.send(Channel.EMAIL, ADA))["status"] == "sent"
     assert len(server.mailbox.mails) == 1
@@ -72,7 +74,10 @@ def test_test_messages_use_up_none_of_a_real_accounts_permits(dev, server):
     test, _ = clients(dev)
     made = [test.send(Channel.EMAIL, ADA) for _ in range(40)]
     wait_until(
-        lambda: {one["status"] for one in test.ask("/v1/notifications?limit=100")["data"]} == {"sent"},
+        lambda: (
+            {one["status"] for one in test.ask("/v1/notifications?limit=100")["data"]}
+            <= {"sent", "delivered"}
+        ),
         60,
         "their end",
     )

@@ -17,6 +17,7 @@ from notifier.domain.keys import new_key
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Mode
 from notifier.domain.unsubscribe import UnsubscribeLinks
+from notifier.feedback.receipts import ReceiptDesk
 from notifier.http.app import build_app
 from notifier.http.config import HttpConfig
 from notifier.http.parts import DoorParts
@@ -69,6 +70,8 @@ class Door:
         self.captured = None
         self.links = UnsubscribeLinks()
         self.quotas = no_quotas()
+        #: By account, what judges and reads its receipts.
+        self.readers = {}
         self.stop = asyncio.Event()
         self.key = self.new_key()
 
@@ -97,6 +100,7 @@ class Door:
             captured=self.captured,
             links=self.links,
             quotas=self.quotas,
+            receipts=ReceiptDesk(self.engine, self.readers),
         )
         self.app = build_app(parts, self.config)
         sock = listen("127.0.0.1", 0)

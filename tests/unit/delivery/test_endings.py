@@ -13,9 +13,12 @@ from notifier.delivery.takeovers import Limits, abandoned_attempt, judge
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Mode, OnUncertain, Reason, Status
 from notifier.domain.outcomes import Accepted, Answer, Deferred, Refused, Uncertain
+from notifier.domain.receipts import Receipt
 from notifier.domain.retries import DEFAULT_POLICY
 from notifier.storage.attempts import is_placeholder
 from notifier.storage.claiming import Claimed
+from notifier.storage.provider_states import ProviderKey
+from notifier.storage.receipts import Reported
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -46,13 +49,48 @@ def claimed(**given):
     return Claimed(**(values | given))
 
 
-def ended(outcome, jitter=0.5, **given):
+def ended(outcome, jitter=0.5, reports=False, **given):
     one = claimed(**given)
     return record_of(
-        Ended(claimed=one, provider="smtp", outcome=outcome, started_at=NOW, now=NOW, duration_ms=3),
+        Ended(
+            claimed=one,
+            provider="smtp",
+            outcome=outcome,
+            started_at=NOW,
+            now=NOW,
+            duration_ms=3,
+            reports=reports,
+        ),
         DEFAULT_POLICY,
         jitter=jitter,
     )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reports", "awaits"),
+    [
+        (Accepted("SM1"), True, "SM1"),
+        (Accepted("SM1"), False, None),
+        (Accepted(""), True, None),
+        (Accepted("\0"), True, None),
+        (Accepted("r" * 300), True, "r" * 200),
+        (Refused(Reason.PROVIDER_REJECTED), True, None),
+        (Deferred(Reason.THROTTLED), True, None),
+        (Uncertain(), True, None),
+    ],
+)
+def test_a_receipt_is_awaited_for_what_an_account_that_reports_has_taken(outcome, reports, awaits):
+    record = ended(outcome, reports=reports)
+    assert record.awaits == awaits
+    assert record.follows == ()
+
+
+def test_the_receipts_that_are_known_to_follow_go_with_the_record():
+    """They are about the account and the channel that the message went through."""
+    receipt = Receipt("s1", Status.DELIVERED)
+    record = ended(Accepted("s1", follows=(receipt,)))
+    assert record.awaits == "s1"
+    assert record.follows == (Reported(ProviderKey(Channel.EMAIL, "smtp"), receipt),)
 
 
 @pytest.mark.parametrize(

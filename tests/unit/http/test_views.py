@@ -25,6 +25,7 @@ def attempt(**more):
 
 def row(**more):
     given = {"created_at": MADE, "send_at": None, "claimed_at": None, "finished_at": None, "attempt": 1}
+    given["receipts"] = []
     return SimpleNamespace(**(given | {"status": Status.SENT} | more))
 
 
@@ -49,6 +50,29 @@ def test_what_ended_before_it_was_due_was_never_due():
     assert names(timeline(cancelled, [])) == ["accepted", "cancelled"]
     waiting = row(status=Status.SCHEDULED, send_at=due)
     assert names(timeline(waiting, [])) == ["accepted", "due"]
+
+
+def test_receipts_stand_behind_the_moment_when_it_was_sent():
+    """Each with whose it was and what it said."""
+    came = {"provider": "twilio", "status": "undelivered", "reason": "invalid_recipient", "code": "30005"}
+    late = came | {"status": "delivered", "reason": None, "code": None}
+    receipts = [
+        came | {"at": "2026-01-02T03:04:09.123456+00:00"},
+        late | {"at": "2026-01-02T03:05:09+00:00"},
+    ]
+    ended = row(
+        status=Status.UNDELIVERED, finished_at=MADE + timedelta(seconds=1, milliseconds=8), receipts=receipts
+    )
+    *_, sent, first, second = timeline(ended, [attempt()])
+    assert sent == {"at": "2026-01-02T03:04:06.008Z", "event": "sent"}
+    assert first == {
+        "at": "2026-01-02T03:04:09.123Z",
+        "event": "undelivered: invalid_recipient",
+        "provider": "twilio",
+        "code": "30005",
+        "reason": "invalid_recipient",
+    }
+    assert (second["event"], second["reason"]) == ("delivered", None)
 
 
 def test_a_failure_shows_its_last_attempt_without_its_claim():

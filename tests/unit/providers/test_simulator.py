@@ -7,13 +7,13 @@ import pytest
 from notifier.delivery.breaker import Health, health_of
 from notifier.domain.answer_rules import AnswerClass, AnswerCode, AnswerRules
 from notifier.domain.lanes import Channel
-from notifier.domain.lifecycle import Reason
+from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.notification import Content, Outgoing
 from notifier.domain.outcomes import Accepted, Deferred, Refused, Uncertain
 from notifier.domain.recipients import EmailAddress
 from notifier.domain.simulator import Ending
 from notifier.providers.base import Deadline
-from notifier.providers.simulator import RECEIPTS, Receipt, Simulator, accounts
+from notifier.providers.simulator import RECEIPTS, Simulator, accounts
 from notifier.providers.urls import ProviderUrlError, parse_url
 
 ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -42,6 +42,7 @@ ACCEPTED = (Accepted, None, None)
     [
         ("delivered", [ACCEPTED] * 4),
         ("complaint", [ACCEPTED] * 4),
+        ("undelivered", [ACCEPTED] * 4),
         ("nobody-in-particular", [ACCEPTED] * 4),
         ("slow-30s", [ACCEPTED] * 4),
         ("bounce", [(Refused, Reason.INVALID_RECIPIENT, None)] * 4),
@@ -93,9 +94,25 @@ def test_each_attempt_has_its_own_reference():
     assert sent("delivered")[0] == sent("delivered")[0]
 
 
+@pytest.mark.parametrize(
+    ("local", "expected"),
+    [
+        ("nobody-in-particular", [(Status.DELIVERED, None)]),
+        ("delivered", [(Status.DELIVERED, None)]),
+        ("slow-30s", [(Status.DELIVERED, None)]),
+        ("undelivered", [(Status.UNDELIVERED, Reason.UNREACHABLE_RECIPIENT)]),
+        ("complaint", [(Status.DELIVERED, None), (Status.DELIVERED, Reason.RECIPIENT_OPTED_OUT)]),
+    ],
+)
+def test_what_is_accepted_is_followed_by_the_receipts_that_are_written_down(local, expected):
+    outcome, _ = sent(local)
+    assert [(one.status, one.reason) for one in outcome.follows] == expected
+    assert {one.reference for one in outcome.follows} == {outcome.reference}
+
+
 def test_every_recipient_that_is_accepted_has_a_receipt_to_follow():
     assert set(RECEIPTS) == {None, *Ending}
-    assert [ending for ending, one in RECEIPTS.items() if one is not Receipt.DELIVERED] == [Ending.COMPLAINT]
+    assert all(RECEIPTS.values())
 
 
 @pytest.mark.parametrize("channel", Channel)

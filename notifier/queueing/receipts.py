@@ -1,0 +1,46 @@
+"""Receipts that came before what they are about: looked at again until their notification is known, then forgotten."""
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from notifier.domain.receipts import Verdict
+from notifier.storage import parked_receipts
+from notifier.storage.engine import writing
+
+log = structlog.get_logger("notifier.relay")
+
+
+class ParkedReceipts:
+    """What a relay does about them, a batch at a time."""
+
+    def __init__(self, engine: Engine, batch: int) -> None:
+        self._engine = engine
+        self._batch = batch
+        #: Whether the table could not be read: it comes with a migration that may be ahead of us.
+        self.blind = False
+
+    def step(self) -> int:
+        """Look at those whose time has come; how many there were."""
+        try:
+            with writing(self._engine) as connection:
+                found, looked_at = parked_receipts.look_again(connection, self._batch)
+        except SQLAlchemyError as error:
+            # The relay has other duties; if all of storage is away, the next of them says so.
+            if not self.blind:
+                log.warning("receipts_unread", error=type(error).__name__)
+            self.blind = True
+            return 0
+        self.blind = False
+        if found.verdicts:
+            log.info("receipts_matched", moved=found.count(Verdict.MOVES), noted=found.count(Verdict.NOTED))
+        return looked_at
+
+    def sweep(self) -> None:
+        """Forget what nobody waits for any more."""
+        if self.blind:
+            return
+        with writing(self._engine) as connection:
+            forgotten = parked_receipts.sweep(connection, self._batch)
+        if forgotten:
+            log.info("receipts_forgotten", number=forgotten)
