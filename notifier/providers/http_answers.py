@@ -58,7 +58,7 @@ def answer_of(
     """
     if not isinstance(text, str):
         text = ""
-    private = [*secrets, *content.to_json().values()]
+    private = [*secrets, *content.texts.values()]
     clean = masked(
         text,
         addresses=tuple(_spellings((recipient, recipient.lstrip("+")))),

@@ -1,4 +1,4 @@
-"""An e-mail as bytes, ready for DATA: MIME with CRLF, built once for all uses.
+"""An e-mail as bytes: MIME with CRLF, built once for all uses.
 
 Written by hand because the standard library's `EmailMessage` takes four times as long. Bodies are always
 quoted-printable or base64: so they are 7-bit, no line passes 76 characters, and not even a missing last line end is
@@ -9,7 +9,7 @@ import binascii
 import re
 from base64 import encodebytes
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -35,7 +35,7 @@ class NoSigner(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """What goes over the wire. `data` ends with CRLF and has its leading dots doubled (RFC 5321, 4.5.2)."""
+    """An e-mail and its envelope. `data` ends with CRLF."""
 
     sender: str = field(repr=False)
     recipient: str = field(repr=False)
@@ -44,6 +44,17 @@ class Email:
 
 
 def build_email(
+    outgoing: Outgoing,
+    sender: Sender,
+    now: datetime | None = None,
+    sign: Callable[[bytes], bytes] | None = None,
+) -> Email:
+    """The e-mail for `outgoing` as DATA takes it: leading dots are doubled (RFC 5321, 4.5.2). As `build_message`."""
+    message = build_message(outgoing, sender, now, sign)
+    return replace(message, data=_LEADING_DOT.sub(b"..", message.data))
+
+
+def build_message(
     outgoing: Outgoing,
     sender: Sender,
     now: datetime | None = None,
@@ -75,7 +86,7 @@ def build_email(
         raise RenderError("the content holds a lone surrogate") from None
     if not data.endswith(b"\r\n"):
         data += b"\r\n"
-    data = _LEADING_DOT.sub(b"..", sign(data) if sign else data)
+    data = sign(data) if sign else data
     return Email(sender.address, recipient.address, data, not recipient.address.isascii())
 
 

@@ -29,6 +29,13 @@ _PUSH_HOST = re.compile(r"(\*\.)?([a-z0-9-]{1,63}\.)+[a-z0-9-]{1,63}", re.ASCII 
 _CONTACT = re.compile(r"mailto:[^\s@<>]{1,64}@[A-Za-z0-9.-]{1,255}|https://[!-~]{1,500}", re.ASCII)
 _APPLE_ID = re.compile(r"[A-Z0-9]{10}", re.ASCII)
 _TOPIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{2,253}", re.ASCII)
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}", re.ASCII)
+_CONFIGURATION_SET = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_TOPIC_ARN = re.compile(
+    r"arn:aws(-[a-z]+)*:sns:[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?",
+    re.ASCII,
+)
+_SESSION_TOKEN = re.compile(r"[A-Za-z0-9+/=_-]{16,4096}", re.ASCII)
 _MAX_URL = 2_000
 _MAX_SECRET = 500
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
@@ -181,4 +188,35 @@ def web_url(text: str) -> str:
         good = False
     if not good or len(text) > _MAX_URL or any(character.isspace() for character in text):
         raise NotAllowed("must be a whole URL that begins with https:// or http://, percent-encoded")
+    return text
+
+
+def is_aws_region(text: str) -> bool:
+    """Whether `text` has the form of a region's name, as in eu-west-1."""
+    return _REGION.fullmatch(text) is not None
+
+
+def aws_region(text: str) -> str:
+    if not is_aws_region(text):
+        raise NotAllowed("must be a region, as in eu-west-1")
+    return text
+
+
+def configuration_set(text: str) -> str:
+    if _CONFIGURATION_SET.fullmatch(text) is None:
+        raise NotAllowed("must be a configuration set's name: 1 to 64 of A-Z a-z 0-9 _ -")
+    return text
+
+
+def session_token(text: str) -> str:
+    if _SESSION_TOKEN.fullmatch(text) is None:
+        raise NotAllowed("must be a session token, percent-encoded")
+    return text
+
+
+def sns_topics(text: str) -> str:
+    if not all(_TOPIC_ARN.fullmatch(one) for one in text.split(",")):
+        raise NotAllowed(
+            "must be the ARN of an SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME), several joined by commas"
+        )
     return text

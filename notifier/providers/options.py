@@ -13,7 +13,9 @@ from notifier.providers.option_values import (
     apns_environment,
     apns_topic,
     apple_id,
+    aws_region,
     between,
+    configuration_set,
     contact,
     count,
     dns_name,
@@ -27,7 +29,9 @@ from notifier.providers.option_values import (
     push_hosts,
     rate,
     secret,
+    session_token,
     sms_sender,
+    sns_topics,
     twilio_account,
     web_url,
     weight,
@@ -163,5 +167,18 @@ APNS: Mapping[str, Option] = {
     ),
     "idle_seconds": Option(
         between(1, 3_600, "seconds"), "seconds without a message after which a kept connection is left", "600"
+    ),
+}
+SES: Mapping[str, Option] = {
+    "from": SMTP["from"],
+    "configuration_set": Option(
+        configuration_set, "the configuration set to send with, whose events are published"
+    ),
+    "topic": Option(
+        sns_topics, "ARN of the SNS topic whose receipts are believed; several joined by commas, see below"
+    ),
+    "session_token": Option(session_token, "of an access key that was lent (STS) and ends"),
+    "region": Option(
+        aws_region, "the region to sign for, where the host is an endpoint and not a region", "the host"
     ),
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from notifier.domain.lanes import Channel
 from notifier.domain.push_tokens import Platform
 from notifier.providers import options
+from notifier.providers.option_values import is_aws_region
 from notifier.providers.options import Option
 from notifier.providers.scheme import Part, ProviderUrl, Scheme, needs_receipts_url
 
@@ -51,6 +52,14 @@ def _twilio_receipts_need(url: ProviderUrl) -> str | None:
     return "auth_token" if with_key and "auth_token" not in url.options else needs_receipts_url(url)
 
 
+def _one_region(url: ProviderUrl) -> str | None:
+    if is_aws_region(url.host) and "region" in url.options:
+        return "takes a region as its host, or an endpoint and the option region, not both"
+    if not is_aws_region(url.host) and "region" not in url.options:
+        return "needs a region as its host, as in @eu-west-1; beside an endpoint it needs the option region"
+    return None
+
+
 def _smtp(
     name: str, port: int, own: Mapping[str, Option], *checks: Callable[[ProviderUrl], str | None]
 ) -> Scheme:
@@ -82,6 +91,21 @@ _ALL = (
     _smtp("smtp", 25, options.PLAIN_AUTH, _no_plain_password),
     _smtp("smtp+starttls", 587, options.TLS),
     _smtp("smtps", 465, options.TLS),
+    Scheme(
+        name="ses",
+        channels=frozenset({Channel.EMAIL}),
+        module="notifier.providers.ses",
+        options={**options.HTTP, **options.SES},
+        example="ses://ACCESS_KEY:SECRET_KEY@eu-west-1",
+        host=Part.NEEDED,
+        port=443,
+        user=Part.NEEDED,
+        password=Part.NEEDED,
+        user_means="access key ID",
+        password_means="secret access key",  # noqa: S106 - what it is called
+        sender=Channel.EMAIL,
+        checks=(plain_only_at_home, _one_region),
+    ),
     Scheme(
         name="twilio",
         channels=frozenset({Channel.SMS}),
