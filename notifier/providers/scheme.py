@@ -27,7 +27,8 @@ class ProviderUrl:
     path: str = ""
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-    options: Mapping[str, Value] = field(default_factory=dict)
+    #: Some are secrets, such as session tokens.
+    options: Mapping[str, Value] = field(default_factory=dict, repr=False)
     #: The account's name where the URL gives it none.
     usual_name: str = ""
 

@@ -56,7 +56,7 @@ class Ses:
     """One account in one region. Called with a request, it answers."""
 
     id: str = "AKIDEXAMPLE"
-    secret: str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # noqa: S105 - of AWS's own documentation
+    secret: str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
     token: str = ""
     region: str = "eu-west-1"
     #: How far its clock is ahead of this host's.

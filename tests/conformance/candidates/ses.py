@@ -23,7 +23,9 @@ CANDIDATES = [
         recipient=EmailAddress("ada.lovelace@example.com", "Ada"),
         content=Content(subject="Hi", text=BODY, html=f"<p>{BODY}</p>"),
         http=Http(
-            url=lambda at, more: f"ses://{USER}:{PASSWORD}@{at}?region=eu-west-1&from=news@acme.example&{more}",
+            url=lambda at, more: (
+                f"ses://{USER}:{PASSWORD}@{at}?region=eu-west-1&from=news@acme.example&{more}"
+            ),
             accepts=Said(200, json.dumps({"MessageId": "010f0189-0a5d-000000"}).encode()),
             defers=problem(503, "ServiceUnavailableException"),
             refuses=problem(400, "BadRequestException", "Missing final '@domain'"),
