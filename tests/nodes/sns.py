@@ -86,7 +86,8 @@ class Sns:
         self, kind: str = "SubscriptionConfirmation", *, version: str = "1", **changed: Any
     ) -> bytes:
         """Whether the endpoint wants the topic's messages."""
-        fields = self._common(kind, f"You have chosen to subscribe to the topic {self.topic}.", version)
+        words = changed.pop("words", f"You have chosen to subscribe to the topic {self.topic}.")
+        fields = self._common(kind, words, version)
         fields["Token"] = "2336412f37"
         asked = urlencode({"Action": "ConfirmSubscription", "TopicArn": self.topic, "Token": "2336412f37"})
         fields["SubscribeURL"] = changed.pop("subscribe_url", f"https://{HOST}/?{asked}")

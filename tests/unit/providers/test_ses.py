@@ -28,7 +28,7 @@ TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE+/token=="
 MESSAGE = Outgoing(
     id=UUID(int=1),
     recipient=EmailAddress("ada@example.com", "Ada"),
-    content=Content(subject="Grüße", text="Käse\n.\n..\n", html="<p>Käse</p>"),
+    content=Content(subject="Grüße", text="Käse, Brot und anderes\n.\n..\n.x\n", html="<p>Käse</p>"),
 )
 AGAIN = Deferred(Reason.PROVIDER_UNAVAILABLE)
 THROTTLED = Deferred(Reason.THROTTLED)
@@ -80,7 +80,7 @@ def test_an_e_mail_is_sent_as_ses_asks():
     assert message["Subject"] == "Grüße"
     text, html = message.get_payload()
     # No dots are doubled: that is SMTP's.
-    assert text.get_content() == "Käse\r\n.\r\n..\r\n"
+    assert text.get_content() == "Käse, Brot und anderes\r\n.\r\n..\r\n.x\r\n"
     assert html.get_content().strip() == "<p>Käse</p>"
 
 
