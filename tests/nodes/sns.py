@@ -8,20 +8,26 @@ The strings to sign stand here as AWS's documentation shows them, not made from 
 """
 
 import json
+import socket
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from tests.nodes.web import Heard, Said
+from notifier.providers import http_client
+from tests.nodes.web import Heard, Said, WebServer, authority, web_server
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:ses-events"
 HOST = "sns.eu-west-1.amazonaws.com"
@@ -130,3 +136,29 @@ class Sns:
         ).decode()
         whole = fields | changed
         return json.dumps({name: value for name, value in whole.items() if value is not None}).encode()
+
+
+@dataclass
+class Region:
+    """A region's SNS at work: its server, the PEM file of the authority that vouches for it, what names were looked up."""
+
+    server: WebServer
+    ca_file: Path
+    looked_up: list[tuple[str, int]] = field(default_factory=list)
+
+
+@contextmanager
+def region(sns: Sns, folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[Region]:
+    """`sns` over TLS under `names` (SNS's own unless told); every name that is looked up leads to it."""
+    context, ca_file = authority(folder, *(names or (HOST,)))
+    with web_server(sns.answer, context) as server:
+        found = Region(server, ca_file)
+
+        def resolve(
+            host: str, port: int, _deadline: object
+        ) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+            found.looked_up.append((host, port))
+            return [(socket.AF_INET, ("127.0.0.1", server.port))]
+
+        monkeypatch.setattr(http_client, "resolve", resolve)
+        yield found

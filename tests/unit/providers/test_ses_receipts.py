@@ -1,9 +1,7 @@
 """Receipts of Amazon SES over SNS: only what SNS signed of a topic of ours is believed, only what is final is a receipt."""
 
 import json
-import socket
 import threading
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -11,12 +9,12 @@ import pytest
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.receipts import Forged, Handshake, NotNow, Receipt, ReceiptRequest
-from notifier.providers import http_client
 from notifier.providers.base import Deadline, ProviderDefaults
 from notifier.providers.registry import parse_provider_url
 from notifier.providers.ses_receipts import receipts_of
 from tests.nodes.sns import HOST, PEM, TOPIC, Sns
-from tests.nodes.web import Fault, Said, authority, web_server
+from tests.nodes.sns import region as sns_region
+from tests.nodes.web import Fault, Said, web_server
 
 ID = "010f0189-0a5d-000000"
 REJECTED, INVALID = Reason.PROVIDER_REJECTED, Reason.INVALID_RECIPIENT
@@ -49,26 +47,11 @@ DELIVERY = event("Delivery", delivery={"recipients": ["ada@example.com"], "smtpR
 @pytest.fixture
 def region(monkeypatch, tmp_path):
     """SNS's host: names lead to it, whatever they are, and its authority is trusted by `ca_file`."""
-
-    @contextmanager
-    def running(sns, *names):
-        context, ca_file = authority(tmp_path, *(names or (HOST,)))
-        with web_server(sns.answer, context) as server:
-            looked_up = []
-
-            def resolve(host, port, _deadline):
-                looked_up.append((host, port))
-                return [(socket.AF_INET, ("127.0.0.1", server.port))]
-
-            monkeypatch.setattr(http_client, "resolve", resolve)
-            server.looked_up, server.ca_file = looked_up, ca_file
-            yield server
-
-    return running
+    return lambda sns, *names: sns_region(sns, tmp_path, monkeypatch, *names)
 
 
-def reader_at(server, topic=TOPIC):
-    url = f"ses://AKID:SECRET@eu-west-1?topic={topic}&ca_file={server.ca_file}"
+def reader_at(there, topic=TOPIC):
+    url = f"ses://AKID:SECRET@eu-west-1?topic={topic}&ca_file={there.ca_file}"
     return parse_provider_url(Channel.EMAIL, url, ProviderDefaults()).receipts()
 
 
@@ -81,11 +64,11 @@ def read(reader, body, seconds=5.0):
 def test_what_sns_signed_is_believed(region, version, subject):
     """By SHA-1 and by SHA-256, with and without a subject."""
     sns = Sns()
-    with region(sns) as server:
+    with region(sns) as there:
         body = sns.notification(DELIVERY, version=version, subject=subject)
-        assert read(reader_at(server), body) == [Receipt(ID, Status.DELIVERED)]
-        assert server.looked_up == [(HOST, 443)]
-        assert [(heard.method, heard.path, heard.headers["host"]) for heard in server.heard] == [
+        assert read(reader_at(there), body) == [Receipt(ID, Status.DELIVERED)]
+        assert there.looked_up == [(HOST, 443)]
+        assert [(heard.method, heard.path, heard.headers["host"]) for heard in there.server.heard] == [
             ("GET", PEM, HOST)
         ]
 
@@ -98,8 +81,8 @@ def test_an_account_without_a_topic_has_no_receipts():
 
 
 def test_each_of_several_topics_is_believed(region):
-    with region(sns := Sns()) as server:
-        reader = reader_at(server, f"{OTHER},{TOPIC}")
+    with region(sns := Sns()) as there:
+        reader = reader_at(there, f"{OTHER},{TOPIC}")
         assert read(reader, sns.notification(DELIVERY)) == [Receipt(ID, Status.DELIVERED)]
         sns.topic = OTHER
         assert read(reader, sns.notification(DELIVERY)) == [Receipt(ID, Status.DELIVERED)]
@@ -116,10 +99,10 @@ def test_each_of_several_topics_is_believed(region):
 )
 def test_another_s_topic_is_not_ours(region, topic):
     """Anybody may have SNS sign for a topic of theirs; nothing is fetched for it."""
-    with region(sns := Sns(topic=topic)) as server:
+    with region(sns := Sns(topic=topic)) as there:
         for body in (sns.notification(DELIVERY), sns.question()):
-            assert read(reader_at(server), body) == Forged("another account")
-        assert server.heard == []
+            assert read(reader_at(there), body) == Forged("another account")
+        assert there.server.heard == []
         assert sns.confirmed == []
 
 
@@ -136,14 +119,14 @@ def test_another_s_topic_is_not_ours(region, topic):
     ids=lambda changed: next(iter(changed)),
 )
 def test_a_changed_field_is_seen(region, changed, version):
-    with region(sns := Sns()) as server:
+    with region(sns := Sns()) as there:
         body = sns.notification(DELIVERY, version=version, **changed)
-        assert read(reader_at(server), body) == Forged("wrong signature")
+        assert read(reader_at(there), body) == Forged("wrong signature")
 
 
 def test_one_version_s_signature_is_none_of_the_other(region):
-    with region(sns := Sns()) as server:
-        reader = reader_at(server)
+    with region(sns := Sns()) as there:
+        reader = reader_at(there)
         assert read(reader, sns.notification(DELIVERY, version="2", SignatureVersion="1")) == Forged(
             "wrong signature"
         )
@@ -151,8 +134,8 @@ def test_one_version_s_signature_is_none_of_the_other(region):
 
 
 def test_another_s_key_signs_nothing(region):
-    with region(Sns()) as server:
-        assert read(reader_at(server), GENUINE.notification(DELIVERY)) == Forged("wrong signature")
+    with region(Sns()) as there:
+        assert read(reader_at(there), GENUINE.notification(DELIVERY)) == Forged("wrong signature")
 
 
 @pytest.mark.parametrize(
@@ -181,29 +164,29 @@ def test_another_s_key_signs_nothing(region):
 )
 def test_a_certificate_is_fetched_from_sns_alone(region, url):
     """Nobody can make us call another host, or another port or path of this one."""
-    with region(sns := Sns()) as server:
+    with region(sns := Sns()) as there:
         body = sns.notification(DELIVERY, SigningCertURL=url)
-        assert read(reader_at(server), body) == Forged("wrong signature")
-        assert server.looked_up == []
+        assert read(reader_at(there), body) == Forged("wrong signature")
+        assert there.looked_up == []
 
 
 def test_a_host_that_is_not_sns_s_is_not_believed(region):
     """Its certificate for TLS is another's: what it says is not even heard."""
-    with region(sns := Sns(), "evil.example") as server:
-        found = read(reader_at(server), sns.notification(DELIVERY))
+    with region(sns := Sns(), "evil.example") as there:
+        found = read(reader_at(there), sns.notification(DELIVERY))
         assert isinstance(found, NotNow)
         assert "certificate" in found.why
-        assert server.heard == []
+        assert there.server.heard == []
 
 
 def test_no_redirect_is_followed(region):
-    with region(sns := Sns()) as server, web_server(lambda _: Said(200, sns.pem)) as elsewhere:
+    with region(sns := Sns()) as there, web_server(lambda _: Said(200, sns.pem)) as elsewhere:
         for status in (301, 302, 303, 307, 308):
             sns.instead[PEM] = Said(status, headers={"Location": elsewhere.url + PEM})
-            assert read(reader_at(server), sns.notification(DELIVERY)) == Forged("wrong signature")
+            assert read(reader_at(there), sns.notification(DELIVERY)) == Forged("wrong signature")
         sns.instead["/"] = Said(302, headers={"Location": elsewhere.url})
         del sns.instead[PEM]
-        assert isinstance(read(reader_at(server), sns.question()), NotNow)
+        assert isinstance(read(reader_at(there), sns.question()), NotNow)
         assert elsewhere.connections == 0
 
 
@@ -224,12 +207,12 @@ def test_no_redirect_is_followed(region):
 )
 def test_a_certificate_that_does_not_come_is_waited_for(region, answer, expected):
     """What may come later is asked for later; what is none is no proof. Neither is kept."""
-    with region(sns := Sns()) as server:
+    with region(sns := Sns()) as there:
         sns.instead[PEM] = answer
-        reader = reader_at(server)
+        reader = reader_at(there)
         found = read(reader, sns.notification(DELIVERY), 0.5)
         assert isinstance(found, NotNow) if expected is None else found == expected
-        assert server.huge_sent < 20_000_000
+        assert there.server.huge_sent < 20_000_000
         del sns.instead[PEM]
         assert read(reader, sns.notification(DELIVERY)) == [Receipt(ID, Status.DELIVERED)]
 
@@ -238,14 +221,14 @@ def test_a_certificate_that_does_not_come_is_waited_for(region, answer, expected
     "sns", [Sns(lasts=timedelta(days=-1)), Sns(lasts=timedelta(days=401)), Sns(bits=1024)], ids=["over", "to come", "short"]
 )  # fmt: skip
 def test_a_certificate_that_is_over_or_weak_proves_nothing(region, sns):
-    with region(sns) as server:
-        assert read(reader_at(server), sns.notification(DELIVERY)) == Forged("wrong signature")
+    with region(sns) as there:
+        assert read(reader_at(there), sns.notification(DELIVERY)) == Forged("wrong signature")
 
 
 def test_a_certificate_is_fetched_once(region):
     """By 16 threads at once, too; those that came while it was fetched wait for it."""
-    with region(sns := Sns()) as server:
-        reader, body = reader_at(server), sns.notification(DELIVERY)
+    with region(sns := Sns()) as there:
+        reader, body = reader_at(there), sns.notification(DELIVERY)
         begin, found = threading.Barrier(16), []
 
         def work():
@@ -258,7 +241,7 @@ def test_a_certificate_is_fetched_once(region):
         for thread in threads:
             thread.join(20)
         assert found == [[Receipt(ID, Status.DELIVERED)]] * 16
-        assert len(server.heard) == 1
+        assert len(there.server.heard) == 1
 
 
 @pytest.mark.parametrize(
@@ -274,28 +257,28 @@ def test_a_certificate_is_fetched_once(region):
 )
 def test_a_recording_is_refused(region, age, expected):
     """SNS repeats itself for an hour and no longer."""
-    with region(sns := Sns()) as server:
-        assert read(reader_at(server), sns.notification(DELIVERY, at=sns.now - age)) == expected
+    with region(sns := Sns()) as there:
+        assert read(reader_at(there), sns.notification(DELIVERY, at=sns.now - age)) == expected
 
 
 def test_an_old_question_is_refused(region):
-    with region(sns := Sns()) as server:
+    with region(sns := Sns()) as there:
         body = sns.question(at=sns.now - timedelta(hours=2))
-        assert read(reader_at(server), body) == Forged("too old")
+        assert read(reader_at(there), body) == Forged("too old")
         assert sns.confirmed == []
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=5), timedelta(hours=-5)])
 def test_this_host_s_clock_may_be_wrong(region, ahead):
     """Promise 12: SNS's own host tells the time."""
-    with region(sns := Sns(ahead=ahead)) as server:
-        assert read(reader_at(server), sns.notification(DELIVERY)) == [Receipt(ID, Status.DELIVERED)]
+    with region(sns := Sns(ahead=ahead)) as there:
+        assert read(reader_at(there), sns.notification(DELIVERY)) == [Receipt(ID, Status.DELIVERED)]
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_a_subscription_of_our_topic_is_confirmed(region, version):
-    with region(sns := Sns()) as server:
-        assert read(reader_at(server), sns.question(version=version)) == Handshake()
+    with region(sns := Sns()) as there:
+        assert read(reader_at(there), sns.question(version=version)) == Handshake()
         assert sns.confirmed == [
             {"Action": ["ConfirmSubscription"], "TopicArn": [TOPIC], "Token": ["2336412f37"]}
         ]
@@ -315,28 +298,28 @@ def test_a_subscription_of_our_topic_is_confirmed(region, version):
 )
 def test_nothing_else_is_visited(region, url):
     """Even if SNS signed it."""
-    with region(sns := Sns()) as server:
-        assert read(reader_at(server), sns.question(subscribe_url=url)) == Forged("no form")
-        assert [heard.path for heard in server.heard] == [PEM]
+    with region(sns := Sns()) as there:
+        assert read(reader_at(there), sns.question(subscribe_url=url)) == Forged("no form")
+        assert [heard.path for heard in there.server.heard] == [PEM]
 
 
 def test_a_question_that_is_not_signed_is_not_answered(region):
-    with region(sns := Sns()) as server:
-        assert read(reader_at(server), sns.question(Token="x")) == Forged("wrong signature")
+    with region(sns := Sns()) as there:
+        assert read(reader_at(there), sns.question(Token="x")) == Forged("wrong signature")
         assert sns.confirmed == []
 
 
 def test_a_subscription_that_can_not_be_confirmed_is_asked_for_again(region):
-    with region(sns := Sns()) as server:
+    with region(sns := Sns()) as there:
         sns.instead["/"] = Said(500)
-        found = read(reader_at(server), sns.question())
+        found = read(reader_at(there), sns.question())
         assert found == NotNow("the subscription could not be confirmed: the answer was 500")
 
 
 def test_an_end_of_the_subscription_is_not_taken_back(region):
     """Whoever ended it meant it; no event is in it, whatever its words say."""
-    with region(sns := Sns()) as server:
-        assert read(reader_at(server), sns.question("UnsubscribeConfirmation", words=DELIVERY)) == []
+    with region(sns := Sns()) as there:
+        assert read(reader_at(there), sns.question("UnsubscribeConfirmation", words=DELIVERY)) == []
         assert sns.confirmed == []
 
 
@@ -363,9 +346,9 @@ def test_an_end_of_the_subscription_is_not_taken_back(region):
 )
 def test_what_is_no_message_of_sns_is_refused(region, body, why):
     """Raw delivery, which leaves the envelope away, is not signed: nobody could know whose it is."""
-    with region(Sns()) as server:
-        assert read(reader_at(server), body) == Forged(why)
-        assert server.heard == []
+    with region(Sns()) as there:
+        assert read(reader_at(there), body) == Forged(why)
+        assert there.server.heard == []
 
 
 #: (type, subtype, reason), apart from the module's own table.
