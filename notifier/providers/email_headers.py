@@ -55,11 +55,23 @@ def unstructured(text: str) -> str:
     return text if plain else _encoded_words(text)
 
 
-def mailbox(address: str, name: str | None) -> str:
-    """``"Ada, Countess" <ada@example.com>``: the name is data, whatever stands in it."""
+def header_value(name: str, value: object) -> str:
+    """The value of a caller's own header on one line, for a provider that folds by itself; raises `RenderError`."""
+    # A fold is a line end before the blank where it was folded (RFC 5322, 2.2.3).
+    return custom_header(name, value).removeprefix(f"{name}: ").replace("\r\n", "")
+
+
+def plain_address(address: str) -> str:
+    """`address` as it is; raises `RenderError` when it is more than one bare addr-spec."""
     checked = safe(address)
     if any(character in checked for character in ' <>,;:"()[]\\'):
         raise RenderError("an address is no plain address")
+    return checked
+
+
+def mailbox(address: str, name: str | None) -> str:
+    """``"Ada, Countess" <ada@example.com>``: the name is data, whatever stands in it."""
+    checked = plain_address(address)
     if not name or not safe(name).strip():
         return checked
     if name.isascii() and len(name) <= _PLAIN and "=?" not in name:

@@ -20,10 +20,10 @@ from notifier.domain.ids import notification_id
 from notifier.domain.notification import Content, Outgoing
 from notifier.domain.recipients import EmailAddress
 from notifier.providers.email_headers import custom_header, disposition, mailbox, safe, unstructured
-from notifier.providers.senders import Sender, parse_sender
+from notifier.providers.email_options import email_options
+from notifier.providers.senders import Sender
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_CHANNELS = frozenset({"email", "sms", "push", "chat"})
 #: RFC 2045, 6.7: no encoded line passes 76 characters.
 _QP_LINE = _BASE64_LINE = 76
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
@@ -103,21 +103,11 @@ def _unsubscribe(url: str | None) -> list[str]:
 
 
 def _email_options(options: Mapping[str, Any]) -> list[str]:
-    """The header lines of ``{"email": {"reply_to", "headers"}}``; nothing in it is ignored."""
-    if not options.keys() <= _CHANNELS:
-        raise RenderError("the options are by channel: email, sms, push, chat")
-    mine = options.get("email") or {}
-    if not mine.keys() <= {"reply_to", "headers"}:
-        raise RenderError("the options of e-mail are reply_to and headers")
-    lines = []
-    if reply_to := mine.get("reply_to"):
-        try:
-            reply = parse_sender(reply_to)
-        except ValueError:
-            raise RenderError("reply_to is no e-mail address") from None
-        lines.append(f"Reply-To: {mailbox(reply.address, reply.name)}")
-    headers = mine.get("headers") or {}
-    return lines + [custom_header(name, value) for name, value in headers.items()]
+    """The header lines of ``{"email": {"reply_to", "headers"}}``."""
+    asked = email_options(options)
+    reply = asked.reply_to
+    lines = [f"Reply-To: {mailbox(reply.address, reply.name)}"] if reply else []
+    return lines + [custom_header(name, value) for name, value in asked.headers.items()]
 
 
 def _whole(content: Content, boundary: str) -> tuple[list[str], bytes]:

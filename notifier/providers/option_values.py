@@ -116,6 +116,12 @@ def contact(text: str) -> str:
     return text
 
 
+def sendgrid_region(text: str) -> str:
+    if text not in {"global", "eu"}:
+        raise NotAllowed("must be global or eu")
+    return text
+
+
 def google_project(text: str) -> str:
     if _PROJECT.fullmatch(text) is None:
         raise NotAllowed("must be a project's ID: 6 to 30 of a-z 0-9 - that begin with a letter")

@@ -29,6 +29,7 @@ from notifier.providers.option_values import (
     push_hosts,
     rate,
     secret,
+    sendgrid_region,
     session_token,
     sms_sender,
     sns_topics,
@@ -134,6 +135,17 @@ TWILIO_AUTH_TOKEN = Option(
     "the account's auth token, which signs receipts, where user and password are an API key and its secret",
     "the password",
 )
+SENDGRID: Mapping[str, Option] = {
+    "from": SMTP["from"],
+    "region": Option(
+        sendgrid_region,
+        "where the account sends from: `global`, or `eu` for an EU regional subuser",
+        "`global`",
+    ),
+    "sandbox": Option(
+        yes_or_no, "SendGrid checks each message and sends none of them; for tests of an account", "`false`"
+    ),
+}
 GOOGLE_CREDENTIALS = Option(
     key_file, "the service account's key file (JSON), on the hosts of the workers", "none; needed"
 )

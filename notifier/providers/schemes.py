@@ -65,6 +65,10 @@ def _one_region(url: ProviderUrl) -> str | None:
     return None
 
 
+def _host_or_region(url: ProviderUrl) -> str | None:
+    return "takes one of a host and a region, not both" if url.host and "region" in url.options else None
+
+
 def _smtp(
     name: str, port: int, own: Mapping[str, Option], *checks: Callable[[ProviderUrl], str | None]
 ) -> Scheme:
@@ -112,6 +116,19 @@ _ALL = (
         checks=(plain_only_at_home, _one_region),
         receipts="notifier.providers.ses_receipts",
         receipts_need=_ses_receipts_need,
+    ),
+    Scheme(
+        name="sendgrid",
+        channels=frozenset({Channel.EMAIL}),
+        module="notifier.providers.sendgrid",
+        options={**options.HTTP, **options.SENDGRID},
+        example="sendgrid://:API_KEY@",
+        host=Part.ALLOWED,
+        port=443,
+        password=Part.NEEDED,
+        password_means="API key",  # noqa: S106 - what it is called
+        sender=Channel.EMAIL,
+        checks=(plain_only_at_home, _host_or_region),
     ),
     Scheme(
         name="twilio",

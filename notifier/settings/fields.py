@@ -137,8 +137,8 @@ class Settings:
     #: Percent of the threads that no channel may take while others were active in the last ten minutes and need them.
     bulkhead_percent: int = setting(25, whole(0, 90))
     #: E-mail providers in order of preference, separated by spaces: smtp+starttls://user:pass@host:587,
-    #: smtp://host:25 (plain), ses://KEY:SECRET@eu-west-1, console:// (prints). ?rate=14/s (also /m, /h) is what the account may send over all
-    #: processes, &burst=5 how many at once (0.2 s worth unless said). Secret: NOTIFIER_EMAIL_PROVIDERS_FILE names a file instead.
+    #: smtp://host:25 (plain), ses://KEY:SECRET@eu-west-1, sendgrid://:API_KEY@, console:// (prints). ?rate=14/s (also /m, /h)
+    #: is what the account may send over all processes, &burst=5 how many at once (0.2 s worth unless said). Secret: NOTIFIER_EMAIL_PROVIDERS_FILE names a file instead.
     email_providers: tuple[str, ...] = setting(_CONSOLE, providers())
     #: SMS providers, likewise: twilio://ACCOUNT_SID:AUTH_TOKEN@?from=%2B15005550006, vonage://KEY:SECRET@?from=Acme,
     #: console:// (prints). Secret: NOTIFIER_SMS_PROVIDERS_FILE names a file instead.
