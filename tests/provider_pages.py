@@ -4,6 +4,7 @@ A page holds its tables between two marks; what stands between them is replaced:
 
     <!-- options: twilio -->           the options of one or more schemes, beside one another
     <!-- answers: notifier.providers.twilio_codes -->    the module's `ROWS`
+    <!-- receipts: notifier.providers.vonage_receipts.ERRORS -->    the rows of that name in that module
     <!-- statuses -->                  what a status means where no row speaks of it
     <!-- end -->
 
@@ -22,7 +23,9 @@ from notifier.providers.http_outcomes import outcome_of_status
 from notifier.providers.schemes import SCHEMES
 
 PAGES = Path(__file__).parents[1] / "docs" / "providers"
-_TABLE = re.compile(r"<!-- (options|answers|statuses)(?:: ([\w.+ ]+))? -->\n(.*?)<!-- end -->\n", re.DOTALL)
+_TABLE = re.compile(
+    r"<!-- (options|answers|receipts|statuses)(?:: ([\w.+ ]+))? -->\n(.*?)<!-- end -->\n", re.DOTALL
+)
 
 #: What a row of statuses is called, and one that stands for them.
 _STATUSES: Mapping[str, int] = {
@@ -65,6 +68,15 @@ def _answers(module: str) -> str:
     )
 
 
+def _receipts(rows: str) -> str:
+    module, _, name = rows.rpartition(".")
+    found = getattr(import_module(module), name)
+    return _table(
+        ("it says", "meaning", "reason"),
+        ((", ".join(row.said), row.about, f"`{row.reason}`") for row in found),
+    )
+
+
 def _statuses(_: str) -> str:
     rows = (
         (name, outcome_in_words(outcome_of_status(status, Answer()))) for name, status in _STATUSES.items()
@@ -80,6 +92,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 _MAKERS: Mapping[str, Callable[[str], str]] = {
     "options": _options,
     "answers": _answers,
+    "receipts": _receipts,
     "statuses": _statuses,
 }
 

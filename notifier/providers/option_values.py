@@ -1,6 +1,7 @@
 """What reads the value of an option in a provider's URL: one function for each kind of value."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -36,6 +37,10 @@ _TOPIC_ARN = re.compile(
     re.ASCII,
 )
 _SESSION_TOKEN = re.compile(r"[A-Za-z0-9+/=_-]{16,4096}", re.ASCII)
+#: A public key on P-256 in DER (RFC 5480), as far as it is the same for all; a point of 64 bytes follows.
+_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+_P256_POINT = 64
+_SIGNATURE_METHODS = ("md5hash", "md5", "sha1", "sha256", "sha512")
 _MAX_URL = 2_000
 _MAX_SECRET = 500
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
@@ -119,6 +124,22 @@ def contact(text: str) -> str:
 def sendgrid_region(text: str) -> str:
     if text not in {"global", "eu"}:
         raise NotAllowed("must be global or eu")
+    return text
+
+
+def verification_key(text: str) -> str:
+    try:
+        found = b64decode(text, validate=True)
+    except ValueError:
+        found = b""
+    if not (found.startswith(_P256) and len(found) == len(_P256) + _P256_POINT):
+        raise NotAllowed("must be the verification key that SendGrid shows, in base64, percent-encoded")
+    return text
+
+
+def signature_method(text: str) -> str:
+    if text not in _SIGNATURE_METHODS:
+        raise NotAllowed(f"must be one of {', '.join(_SIGNATURE_METHODS)}")
     return text
 
 

@@ -31,9 +31,11 @@ from notifier.providers.option_values import (
     secret,
     sendgrid_region,
     session_token,
+    signature_method,
     sms_sender,
     sns_topics,
     twilio_account,
+    verification_key,
     web_url,
     weight,
     yes_or_no,
@@ -144,6 +146,18 @@ SENDGRID: Mapping[str, Option] = {
     ),
     "sandbox": Option(
         yes_or_no, "SendGrid checks each message and sends none of them; for tests of an account", "`false`"
+    ),
+    "verification_key": Option(
+        verification_key, "the public key of the account's Event Webhook, with which receipts are believed"
+    ),
+}
+VONAGE_SIGNATURES: Mapping[str, Option] = {
+    "signature_secret": Option(secret, "the account's signature secret, with which receipts are believed"),
+    "signature_method": Option(
+        signature_method,
+        "the account's signature method, for receipts with a `sig`: `md5hash`, or `md5`, `sha1`, `sha256`, `sha512` "
+        "for HMAC",
+        "`sha256`",
     ),
 }
 GOOGLE_CREDENTIALS = Option(

@@ -65,6 +65,11 @@ def _one_region(url: ProviderUrl) -> str | None:
     return None
 
 
+def _needs(option: str) -> Callable[[ProviderUrl], str | None]:
+    """Receipts that can't be told from anybody's without this option; where they go is said in the account."""
+    return lambda url: None if option in url.options else option
+
+
 def _host_or_region(url: ProviderUrl) -> str | None:
     return "takes one of a host and a region, not both" if url.host and "region" in url.options else None
 
@@ -129,6 +134,8 @@ _ALL = (
         password_means="API key",  # noqa: S106 - what it is called
         sender=Channel.EMAIL,
         checks=(plain_only_at_home, _host_or_region),
+        receipts="notifier.providers.sendgrid_receipts",
+        receipts_need=_needs("verification_key"),
     ),
     Scheme(
         name="twilio",
@@ -160,7 +167,12 @@ _ALL = (
         name="vonage",
         channels=frozenset({Channel.SMS}),
         module="notifier.providers.vonage",
-        options={**options.HTTP, "from": options.SMS_FROM, "receipts_url": options.RECEIPTS_URL},
+        options={
+            **options.HTTP,
+            "from": options.SMS_FROM,
+            "receipts_url": options.RECEIPTS_URL,
+            **options.VONAGE_SIGNATURES,
+        },
         example="vonage://API_KEY:API_SECRET@",
         host=Part.ALLOWED,
         default_host="rest.nexmo.com",
@@ -171,6 +183,8 @@ _ALL = (
         password_means="API secret",  # noqa: S106 - what it is called
         sender=Channel.SMS,
         checks=(plain_only_at_home,),
+        receipts="notifier.providers.vonage_receipts",
+        receipts_need=_needs("signature_secret"),
     ),
     Scheme(
         name="fcm",
