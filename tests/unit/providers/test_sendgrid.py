@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from notifier.domain.attachments import Attachment
+from notifier.domain.attachments import MAX_BYTES, Attachment
 from notifier.domain.ids import notification_id
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
@@ -132,6 +132,14 @@ def test_files_go_along():
             "disposition": "attachment",
         }
     ]
+
+
+def test_the_largest_files_that_a_caller_may_attach_arrive_whole():
+    """10 MB, in one request of 13 MB."""
+    data = b64encode(bytes(range(256)) * (MAX_BYTES // 256)).decode()
+    file = Attachment(filename="all.bin", content_type="application/octet-stream", data=data)
+    content = replace(MESSAGE.content, attachments=(file,))
+    assert sent(replace(MESSAGE, content=content))["attachments"][0]["content"] == data
 
 
 def test_the_answer_to_a_message_with_files_is_kept_too():

@@ -27,6 +27,8 @@ from notifier.providers.urls import (
 )
 
 DEFAULTS = ProviderDefaults()
+#: A verification key as far as its form goes.
+SENDGRID_KEY = f"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE{'A' * 86}=="
 
 
 def config(url: str):
@@ -233,7 +235,9 @@ def test_naming_accounts_imports_no_provider():
         "import sys\n"
         "from notifier.domain.lanes import Channel\n"
         "from notifier.providers.registry import ProviderDefaults, accounts\n"
-        "urls = {Channel.EMAIL: ['smtp://a.example', 'console://'], Channel.SMS: ['twilio://AC1:t@?from=Acme']}\n"
+        f"sendgrid = 'sendgrid://:k@?verification_key={SENDGRID_KEY}'\n"
+        "urls = {Channel.EMAIL: ['smtp://a.example', 'console://', sendgrid]}\n"
+        "urls[Channel.SMS] = ['twilio://AC1:t@?from=Acme', 'vonage://k:s@?from=Acme&signature_secret=s']\n"
         "urls[Channel.PUSH] = ['fcm://?credentials=/k', 'webpush://?vapid_key=/k&subject=mailto:a@b.example']\n"
         "found = accounts(urls, ProviderDefaults())\n"
         "assert not {'google.auth', 'jwt', 'h2', 'pywebpush', 'py_vapid', 'cryptography'} & set(sys.modules)\n"
@@ -242,7 +246,7 @@ def test_naming_accounts_imports_no_provider():
         "assert 'notifier.providers.console' not in sys.modules\n"
         "found[Channel.EMAIL][0].build()\n"
         "assert 'smtplib' in sys.modules and 'urllib3' not in sys.modules\n"
-        "parts = ('http_', 'twilio', 'vonage', 'sms')\n"
+        "parts = ('http_', 'sendgrid', 'twilio', 'vonage', 'sms')\n"
         "assert not [n for n in sys.modules if n.startswith(tuple('notifier.providers.' + p for p in parts))]\n"
         "found[Channel.SMS][0].build()\n"
         "assert 'urllib3' in sys.modules\n"
