@@ -133,7 +133,7 @@ def verification_key(text: str) -> str:
     except ValueError:
         found = b""
     if not (found.startswith(_P256) and len(found) == len(_P256) + _P256_POINT):
-        raise NotAllowed("must be the verification key that SendGrid shows, in base64, percent-encoded")
+        raise NotAllowed("must be the verification key that SendGrid shows, in base64")
     return text
 
 

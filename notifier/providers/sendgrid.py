@@ -17,7 +17,7 @@ from notifier.domain.outcomes import Accepted, Answer, Outcome, Refused
 from notifier.domain.recipients import EmailAddress
 from notifier.providers import http_answers
 from notifier.providers.answer_tables import outcome_of
-from notifier.providers.base import Deadline, ProviderDefaults
+from notifier.providers.base import Deadline, ProviderDefaults, SetupError
 from notifier.providers.http_client import Endpoint, HttpClient, Reply, Request
 from notifier.providers.http_outcomes import outcome_of_status, retry_after, unanswered
 from notifier.providers.http_setup import endpoint_of
@@ -44,6 +44,7 @@ class SendGridConfig:
     key: str = field(repr=False)
     sender: Sender
     sandbox: bool = False
+    verification_key: str | None = None
 
 
 def build(url: ProviderUrl, _channel: Channel, defaults: ProviderDefaults) -> "SendGrid":
@@ -56,6 +57,7 @@ def build(url: ProviderUrl, _channel: Channel, defaults: ProviderDefaults) -> "S
             key=url.password or "",
             sender=said.get("from") or parse_sender(defaults.email_from),
             sandbox=said.get("sandbox", False),
+            verification_key=said.get("verification_key"),
         )
     )
 
@@ -91,7 +93,9 @@ class SendGrid:
         scopes = http_answers.json_object(result).get("scopes")
         if result.status != 200 or not isinstance(scopes, list):  # noqa: PLR2004
             return f"the answer to a look at the key's scopes was {result.status}"
-        return None if _MAY_SEND in scopes else f"the API key lacks the scope {_MAY_SEND}"
+        if _MAY_SEND not in scopes:
+            return f"the API key lacks the scope {_MAY_SEND}"
+        return _wrong_key(self._config.verification_key)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -120,6 +124,20 @@ class SendGrid:
         if row is not None:
             return outcome_of(row, answer, attempt=outgoing.attempt, not_before=wait)
         return outcome_of_status(reply.status, answer, wait)
+
+
+def _wrong_key(text: str | None) -> str | None:
+    """What is wrong with the key that receipts are believed by; a form like a key's is all that Settings look for."""
+    if text is None:
+        return None
+    # Workers read no receipts, and need no curves.
+    from notifier.providers.sendgrid_receipts import public_key
+
+    try:
+        public_key(text)
+    except SetupError as wrong:
+        return str(wrong)
+    return None
 
 
 def _errors(reply: Reply) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from email.header import decode_header, make_header
 from uuid import UUID
@@ -21,6 +21,7 @@ from notifier.providers.registry import parse_provider_url
 from notifier.providers.sendgrid_codes import CODES, until_reset
 from notifier.providers.urls import ProviderUrlError
 from tests.nodes.web import Fault, Said, web_server
+from tests.unit.providers.test_sendgrid_receipts import shown
 
 MESSAGE = Outgoing(
     id=UUID(int=1),
@@ -295,6 +296,19 @@ def test_doctor_reads_what_the_key_may_do(answer, says):
         (heard,) = server.heard
         assert (heard.method, heard.path) == ("GET", "/v3/scopes")
         assert heard.headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [(shown(), None), (b64encode(b64decode(shown())[:-1] + b"\0").decode(), "no key on the curve")],
+)
+def test_doctor_looks_at_the_key_of_receipts(key, says):
+    """Else only the first receipt would show that it was copied wrong."""
+    with web_server(Said(200, b'{"scopes": ["mail.send"]}')) as server:
+        provider = provider_at(server, f"&verification_key={key}")
+        found = provider.try_out(Deadline(5))
+        provider.close()
+    assert found is None if says is None else says in found
 
 
 @pytest.mark.parametrize(
