@@ -167,22 +167,22 @@ class Deliverer:
 
     def _account(self, claimed: Claimed, proxy: Proxy) -> Account | NotBefore | None:
         """Who is to send it; `NotBefore`: nobody can now, None: nobody ever."""
-        turn = self._turns.wait(claimed.tenant) if self._turns is not None else 0.0
-        if turn > 0:
-            return NotBefore(turn)
         channel, platform = claimed.lane.channel, platform_of(claimed.recipient)
         live = serving(self._accounts[channel], platform)
         if claimed.mode is Mode.LIVE and claimed.provider is None and platform is not None and live:
             grant = self._calls.grant_for(proxy, platform)
             if isinstance(grant, NotBefore):
                 return grant
-        return account_for(
+        account = account_for(
             claimed.mode,
             live,
             self._simulators.get(channel),
             wanted=claimed.provider,
             granted=proxy.grant.provider if proxy.grant else None,
         )
+        # Last: what nobody sends now must not use up the tenant's quota.
+        turn = self._turns.wait(claimed.tenant) if account is not None and self._turns is not None else 0.0
+        return NotBefore(turn) if turn > 0 else account
 
     def _call(self, claimed: Claimed, proxy: Proxy, account: Account, asked_at: float) -> Outcome | NotBefore:
         try:

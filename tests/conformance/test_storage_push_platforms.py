@@ -6,16 +6,19 @@ import pytest
 
 from notifier.delivery.calling import Calls
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
+from notifier.delivery.tenant_turns import TenantTurns
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Mode
 from notifier.domain.notification import Content
 from notifier.domain.outcomes import Accepted
+from notifier.domain.quotas import ANY, Quota
 from notifier.domain.recipients import Platform, PushToken
 from notifier.domain.retries import DEFAULT_POLICY
 from notifier.providers import simulator
 from notifier.providers.base import Account
 from notifier.queueing.broker import Grant, NotBefore
 from notifier.routing import Leave, Router
+from notifier.storage.limit_stores import LocalLimits
 from tests.conformance.storage_kit import keep_one, row
 from tests.conformance.test_storage_delivery import Recording, bell, desk_of, recorder_of
 
@@ -51,7 +54,7 @@ class Gate:
 
 
 @contextmanager
-def deliverer_of(engine, gate):
+def deliverer_of(engine, gate, turns=None):
     providers = {name: Recording(Accepted(f"from-{name}")) for name in SERVED}
     platforms = {name: frozenset({one}) for name, one in SERVED.items()}
     router = Router({Channel.PUSH: dict.fromkeys(SERVED)}, gate, gate, platforms)
@@ -76,6 +79,7 @@ def deliverer_of(engine, gate):
             put_back=lambda proxy, seconds: None,
             simulators=simulator.accounts(2.0),
             calls=Calls(router, breakers=gate),
+            turns=turns,
         )
         yield deliverer, recorder, providers
         deliverer.close_thread()
@@ -151,6 +155,21 @@ def test_a_grant_that_does_not_fit_is_handed_back(engine):
         assert recorder.drain(10)
     assert gate.handed_back == ["apple"]
     assert gate.probe == ("google", False)
+
+
+@pytest.mark.parametrize(("platform", "out"), [(Platform.APNS, ["apple"]), (Platform.WEBPUSH, [])])
+def test_what_nobody_sends_uses_up_none_of_the_tenant_s_quota(engine, platform, out):
+    """Else a provider that is out for long would cost the tenant what it may send through the others."""
+    recipient = PushToken(TOKENS[platform], platform)
+    made = keep_one(engine, PUSH_HIGH, recipient=recipient, content=Content(text="t"))
+    proxy, _ = bell(made, PUSH_HIGH)
+    proxy.grant = Grant("google")
+    turns = TenantTurns({ANY: Quota(1, 3600)}, LocalLimits(), 0.01)
+    with deliverer_of(engine, Gate(*out), turns) as (deliverer, recorder, _):
+        deliverer.deliver(proxy)
+        assert recorder.drain(10)
+    tenant = row(engine, made).tenant
+    assert (turns.wait(tenant), turns.wait(tenant) > 0) == (0.0, True)
 
 
 def test_a_wait_of_the_gate_is_kept():
