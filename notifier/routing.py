@@ -1,7 +1,8 @@
 """Which provider account may send next: the gate's grant.
 
 A push account serves one platform, and the gate knows only the lane: whoever has read the recipient asks again for
-its platform where the grant is of another.
+its platform where the grant is of another. A chat's recipient is an account: there the gate only says whether a
+message may be looked at, and whoever has read it asks for that one (`grant_of`).
 """
 
 import threading
@@ -15,6 +16,9 @@ from notifier.queueing.broker import Grant, NotBefore
 
 #: Seconds until a lane asks again that has no provider, or none that is well: whoever learns better wakes it.
 _NO_PROVIDER_WAIT = 5.0
+
+#: Channels whose recipients name the account that is to send to them.
+_NAMED = frozenset({Channel.CHAT})
 
 #: The names of each channel's accounts in their order; the weight of one, None where its URL gives none.
 Accounts = Mapping[Channel, Mapping[str, int | None]]
@@ -126,6 +130,8 @@ class Router:
     def grant(self, lane: Lane) -> Grant | NotBefore:
         """Leave to start one message of `lane` now, through the first account that is well and has a permit."""
         turns = self._turns[lane.channel]
+        if lane.channel in _NAMED:
+            return self._unnamed(lane, turns.names)
         found = self._first(lane, turns.order())
         if isinstance(found, Grant):
             turns.took(found.provider)
@@ -153,6 +159,20 @@ class Router:
                 self._breakers.unused(lane.channel, name)
             return found
         return Grant(name, found, probe=leave is Leave.PROBE)
+
+    def _unnamed(self, lane: Lane, names: Sequence[str]) -> Grant | NotBefore:
+        """Leave to look at one message as long as any account is well; the permits are the lane's own alone.
+
+        Each account is asked, so that each that is out is probed in its turn.
+        """
+        leaves = {name: self._breakers.leave(lane.channel, name) for name in names}
+        for name, leave in leaves.items():
+            if leave is Leave.PROBE:
+                self._breakers.unused(lane.channel, name)
+        if all(leave is Leave.NO for leave in leaves.values()):
+            return NotBefore(_NO_PROVIDER_WAIT)
+        found = self._limits.take(lane, "")
+        return found if isinstance(found, NotBefore) else Grant("", found)
 
     def _first(self, lane: Lane, order: Sequence[str]) -> Grant | NotBefore:
         soonest = NotBefore(_NO_PROVIDER_WAIT)

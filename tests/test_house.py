@@ -12,9 +12,11 @@ import pytest
 
 import notifier
 from notifier.bootstrap.back import make_back
+from notifier.bootstrap.providers import make_simulators
 from notifier.bootstrap.roads import make_broker
+from notifier.bootstrap.scheduling import lane_options
 from notifier.cli.main import COMMANDS
-from notifier.domain.lanes import Channel, Lane
+from notifier.domain.lanes import STANDING, Channel, Lane
 from notifier.providers import schemes
 from notifier.settings import load_settings
 
@@ -108,16 +110,35 @@ def test_a_worker_for_email_pulls_in_neither_push_nor_sms_nor_the_door():
     assert [name for name in loaded if name.startswith(("notifier.http", "notifier.intake"))] == []
 
 
-def test_lanes_queues_and_actors_are_the_same(tmp_path):
-    """Lanes = queues declared = actors; `Lane.all()` is the only list."""
-    settings = load_settings({}, overrides={"database_url": f"sqlite:///{tmp_path}/x.db"})
+@pytest.mark.parametrize(
+    ("chats", "channels"), [("", STANDING), ("console://?name=ops", (*STANDING, Channel.CHAT))]
+)
+def test_lanes_queues_and_actors_are_the_same(tmp_path, chats, channels):
+    """Lanes = queues declared = actors = what the scheduler, the gate and the relay know; `Lane.all` is the only list."""
+    given = {"NOTIFIER_CHAT_PROVIDERS": chats}
+    settings = load_settings(given, overrides={"database_url": f"sqlite:///{tmp_path}/x.db"})
     parts = make_broker(settings)
     make_back(settings, parts)
-    queues = {lane.queue(settings.queue_prefix) for lane in Lane.all()}
+    lanes = Lane.all(channels)
+    queues = {lane.queue(settings.queue_prefix) for lane in lanes}
     assert parts.broker.get_declared_queues() == queues
     assert parts.broker.get_declared_delay_queues() == set()
     assert {actor.queue_name for actor in parts.broker.actors.values()} == queues
-    assert set(parts.broker.actors) == {lane.actor for lane in Lane.all()}
+    assert set(parts.broker.actors) == {lane.actor for lane in lanes}
+    assert {option.name for option in lane_options(settings)} == queues
+    assert parts.road.lanes == lanes
+    assert set(make_simulators(settings)) == set(channels)
+
+
+def test_the_service_always_says_which_channels_lanes_it_means():
+    """`Lane.all()` without channels leaves chat out, whatever is set: nothing of the service may ask so."""
+    guilty = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "notifier").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Lane.all") and not node.args
+    ]
+    assert guilty == []
 
 
 def test_stock_middleware_that_loses_messages_is_not_used(tmp_path):

@@ -14,7 +14,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.stage import Stage
 from benchmarks.targets import TARGETS
 from benchmarks.windows import SECOND, Timeline
-from notifier.domain.lanes import Channel, Lane, Priority
+from notifier.domain.lanes import STANDING, Channel, Lane, Priority
 from tests.nodes.waiting import wait_until
 
 IDS = ("P8", "L1", "L2", "L3", "L4")
@@ -124,7 +124,7 @@ def _all_high(side: _Side) -> list[Finding]:
     count = int(threads / seconds * (span + _WARM) * 1.5)
     ours: list[float] = []
     heap: list[float] = []
-    high: Lanes = tuple(Lane(channel, Priority.HIGH) for channel in Channel)
+    high: Lanes = tuple(Lane(channel, Priority.HIGH) for channel in STANDING)
     for _ in range(side.sizes.rounds):
         for lanes, program, rates in (
             (high, "benchmarks.worker", ours),

@@ -12,7 +12,7 @@ from notifier.actors.declare import declare_actors
 from notifier.actors.finishing import Finishing
 from notifier.actors.lifetime import Lifetime
 from notifier.bootstrap import engines
-from notifier.bootstrap.limits import make_limits, tenant_store
+from notifier.bootstrap.limits import make_destinations, make_limits, tenant_store
 from notifier.bootstrap.providers import make_accounts, make_breakers, make_router, make_simulators
 from notifier.bootstrap.relays import StandInRelay, make_relay
 from notifier.bootstrap.roads import BrokerParts
@@ -74,9 +74,9 @@ def retry_policy(settings: Settings) -> RetryPolicy:
     )
 
 
-def make_gate(router: Router, prefix: str) -> Callable[[str], Grant | NotBefore]:
+def make_gate(router: Router, settings: Settings) -> Callable[[str], Grant | NotBefore]:
     """The seam between the queue's names and the rules of who may send: answers from memory."""
-    lanes = {lane.queue(prefix): lane for lane in Lane.all()}
+    lanes = {lane.queue(settings.queue_prefix): lane for lane in settings.lanes}
     return lambda queue_name: router.grant(lanes[queue_name])
 
 
@@ -102,12 +102,12 @@ def make_back(
     breakers = make_breakers(settings, records, owner, accounts, simulators)
     router = make_router(accounts, limits.permits, breakers)
     scheduling = LaneScheduling(
-        make_gate(router, settings.queue_prefix),
+        make_gate(router, settings),
         policy=make_policy(settings, threads),
         lanes=lane_options(settings),
     )
     keeper = limits.keeper(scheduling)
-    breakers.changed = _reopening(scheduling, settings.queue_prefix)
+    breakers.changed = _reopening(scheduling, settings)
     desk = ClaimDesk(
         claims,
         owner,
@@ -136,12 +136,12 @@ def make_back(
         ),
         links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),
         turns=TenantTurns(dict(settings.tenant_rates), quotas, settings.rate_lease_seconds),
+        destinations=make_destinations(settings, accounts, quotas),
         signals=signals,
     )
     stand_in = _make_stand_in(settings, broker)
     pauses = Pauses(records, _pausing(scheduling, settings.queue_prefix))
-    lanes = tuple(lane.name for lane in Lane.all())
-    said = new_beat("worker", lanes, owner)
+    said = new_beat("worker", tuple(lane.name for lane in settings.lanes), owner)
     beats = Beats(
         records,
         lambda: replace(
@@ -179,7 +179,7 @@ def make_back(
         Finishing(recorder.drain, deliverer.close_thread, settings.drain_seconds),
     ):
         broker.broker.add_middleware(one)
-    declare_actors(broker.broker, Lane.all(), settings.queue_prefix, current, deliverer.deliver)
+    declare_actors(broker.broker, settings.lanes, settings.queue_prefix, current, deliverer.deliver)
     return Back(broker, scheduling, recorder, stand_in)
 
 
@@ -207,10 +207,11 @@ def _putting_back(scheduling: LaneScheduling) -> Callable[[Proxy, float], None]:
     return lambda proxy, seconds: scheduling.queue.put_back(Again(proxy), seconds)
 
 
-def _reopening(scheduling: LaneScheduling, prefix: str) -> Callable[[ProviderKey], None]:
+def _reopening(scheduling: LaneScheduling, settings: Settings) -> Callable[[ProviderKey], None]:
     """What a breaker does when it has changed: the lanes of its channel ask the gate again."""
     lanes = {
-        channel: [lane.queue(prefix) for lane in Lane.all() if lane.channel is channel] for channel in Channel
+        channel: [lane.queue(settings.queue_prefix) for lane in Lane.all((channel,))]
+        for channel in settings.channels
     }
     return lambda key: scheduling.queue.reopen(lanes[key.channel]) if scheduling.keeper else None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from notifier.bootstrap import engines
 from notifier.bootstrap.scheduling import make_policy
+from notifier.delivery.destination_turns import DestinationTurns
 from notifier.delivery.fallback import Fallback
 from notifier.delivery.permit_keeper import PermitKeeper
 from notifier.delivery.permit_stock import PermitStock
@@ -35,7 +36,7 @@ def named_limits(settings: Settings, accounts: Accounts) -> dict[str, tuple[Limi
 
     found: dict[str, tuple[Limit, tuple[Lane, ...]]] = {}
     for channel, names in accounts.items():
-        lanes = tuple(lane for lane in Lane.all() if lane.channel is channel)
+        lanes = Lane.all((channel,))
         for account in names.values():
             if account.rate is not None:
                 name = account_limit(channel, account.name)
@@ -59,6 +60,8 @@ def make_limits(settings: Settings, accounts: Accounts, threads: int) -> Limits:
     """The limits of one worker process."""
     woken, asked = threading.Event(), _Consumers()
     weights = make_policy(settings, threads).weights
+    # A chat's account is known only after the claim: see `destination_turns`.
+    chats = {account_limit(Channel.CHAT, name) for name in accounts.get(Channel.CHAT, ())}
     stocks = {
         name: PermitStock(
             limit,
@@ -74,6 +77,7 @@ def make_limits(settings: Settings, accounts: Accounts, threads: int) -> Limits:
             slows=settings.rate_after_throttle == "halve",
         )
         for name, (limit, lanes) in named_limits(settings, accounts).items()
+        if name not in chats
     }
     permits = Permits(stocks, accounts, wake=woken.set)
     store, dispose = _store(settings)
@@ -81,7 +85,7 @@ def make_limits(settings: Settings, accounts: Accounts, threads: int) -> Limits:
     def keeper(scheduling: LaneScheduling) -> PermitKeeper:
         asked.ask = scheduling.consumers
         prefix = settings.queue_prefix
-        queues = {lane: lane.queue(prefix) for lane in Lane.all()}
+        queues = {lane: lane.queue(prefix) for lane in settings.lanes}
         return PermitKeeper(
             permits,
             store,
@@ -113,9 +117,19 @@ def _startable(scheduling: LaneScheduling, queues: Mapping[Lane, str]) -> dict[L
     return {lane: waiting.get(name, 0) for lane, name in queues.items()}
 
 
+def make_destinations(settings: Settings, accounts: Accounts, store: LimitStore) -> DestinationTurns:
+    """The limits of chats, each taken at the moment of use."""
+    limits = {name: limit for name, (limit, _) in named_limits(settings, accounts).items()}
+    own = {name: limits.get(account_limit(Channel.CHAT, name)) for name in accounts.get(Channel.CHAT, ())}
+    return DestinationTurns({name: limit for name, limit in own.items() if limit is not None}, store)
+
+
 def tenant_store(settings: Settings) -> tuple[LimitStore, Callable[[], None]]:
-    """Where tenants' quotas are kept, and what lets go of it; no connection is made while no tenant has one."""
-    if not settings.tenant_rates or settings.database_url.startswith("sqlite"):
+    """Where tenants' quotas are kept, and what lets go of it; no connection is made while no tenant has one.
+
+    Chats' limits, which are taken in the same way, are kept there too.
+    """
+    if not (settings.tenant_rates or settings.chat_providers) or settings.database_url.startswith("sqlite"):
         return LocalLimits(), lambda: None
     engine = engines.quotas(settings)
     return SharedLimits(engine), engine.dispose

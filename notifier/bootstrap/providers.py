@@ -32,18 +32,14 @@ def make_accounts(
         capture=capture,
         console_stream=stream,
     )
-    urls = {
-        Channel.EMAIL: settings.email_providers,
-        Channel.SMS: settings.sms_providers,
-        Channel.PUSH: settings.push_providers,
-    }
-    found = accounts(urls, defaults)
+    found = accounts(settings.providers, defaults)
     return {channel: {one.name: one for one in found[channel]} for channel in Channel}
 
 
 def make_simulators(settings: Settings) -> dict[Channel, Account]:
-    """Each channel's account for test keys; its calls are bound as a real provider's."""
-    return simulator.accounts(settings.provider_timeout_seconds)
+    """The account for test keys of each channel in use; its calls are bound as a real provider's."""
+    found = simulator.accounts(settings.provider_timeout_seconds)
+    return {channel: found[channel] for channel in settings.channels}
 
 
 def provider_names(settings: Settings) -> dict[Channel, tuple[str, ...]]:

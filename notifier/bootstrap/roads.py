@@ -31,9 +31,12 @@ def make_broker(settings: Settings, middleware: list[dramatiq.Middleware] | None
     """The broker, not yet connected to anything."""
     if settings.embedded:
         embedded = EmbeddedBroker(
-            settings.queue_prefix, settings.embedded_queue_limit, middleware=middleware or []
+            settings.queue_prefix,
+            settings.embedded_queue_limit,
+            middleware=middleware or [],
+            lanes=settings.lanes,
         )
-        road = EmbeddedRoad(embedded, settings.queue_prefix, settings.embedded_queue_limit)
+        road = EmbeddedRoad(embedded, settings.embedded_queue_limit)
         return BrokerParts(embedded, embedded.publisher(), road)
     rabbitmq = NotifierRabbitmqBroker(
         settings.broker_url,
@@ -41,12 +44,11 @@ def make_broker(settings: Settings, middleware: list[dramatiq.Middleware] | None
         queue_type=cast("QueueType", settings.queue_type),
         delivery_limit=settings.delivery_limit,
         confirm_seconds=settings.publish_confirm_seconds,
+        lanes=settings.lanes,
         ca_file=settings.broker_ca_file,
         middleware=middleware or [],
     )
-    return BrokerParts(
-        rabbitmq, rabbitmq.publisher(), RabbitmqRoad(rabbitmq, settings.queue_prefix), refused_wait=1.0
-    )
+    return BrokerParts(rabbitmq, rabbitmq.publisher(), RabbitmqRoad(rabbitmq), refused_wait=1.0)
 
 
 def start_publishing(broker: BrokerParts) -> None:

@@ -2,7 +2,6 @@
 
 import math
 
-from notifier.domain.lanes import Lane
 from notifier.scheduling.policy import LaneOptions, Policy, Rank
 from notifier.settings import Settings
 
@@ -34,5 +33,5 @@ def lane_options(settings: Settings) -> list[LaneOptions]:
             weight=weights.get(lane.name),
             minimum=int(minimums.get(lane.name, minimums.get(str(lane.priority), 1))),
         )
-        for lane in Lane.all()
+        for lane in settings.lanes
     ]

@@ -9,7 +9,6 @@ from pika import spec
 
 from notifier.cli.checks import Finding, failed, ok, warning
 from notifier.cli.words import printable
-from notifier.domain.lanes import Lane
 from notifier.providers.base import Deadline
 from notifier.queueing.rabbitmq_link import ChannelLost, Link, LinkLost
 from notifier.queueing.rabbitmq_parameters import parameters
@@ -56,7 +55,7 @@ def _open(node: pika.ConnectionParameters) -> Link:
 
 
 def _with_link(link: Link, settings: Settings) -> Iterator[Finding]:
-    names = [lane.queue(settings.queue_prefix) for lane in Lane.all()]
+    names = [lane.queue(settings.queue_prefix) for lane in settings.lanes]
     topology = Topology(cast("QueueType", settings.queue_type), settings.delivery_limit)
     try:
         declare(link, topology, names).close()

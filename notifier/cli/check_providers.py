@@ -20,17 +20,12 @@ _SMTP = "notifier.providers.smtp"
 
 def check_providers(settings: Settings) -> Iterator[Finding]:
     """Each channel's providers in order."""
-    urls = {
-        Channel.EMAIL: settings.email_providers,
-        Channel.SMS: settings.sms_providers,
-        Channel.PUSH: settings.push_providers,
-    }
     defaults = ProviderDefaults(
         connect_timeout=min(settings.connect_timeout_seconds, _SECONDS),
         email_from=settings.email_from,
         sms_from=settings.sms_from,
     )
-    for channel, given in urls.items():
+    for channel, given in settings.providers.items():
         # Settings have let no URL through that can't be read.
         for url in named_urls(channel, given):
             yield _account(channel, url, defaults, settings.production)

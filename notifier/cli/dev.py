@@ -48,11 +48,14 @@ def command(port: int | None, tour: bool, once: bool, log_level: str) -> None:
 
 def _run(settings: Settings, sock: object, *, tour: bool, once: bool) -> bool:
     from notifier.bootstrap.dev import DevService
+    from notifier.bootstrap.providers import provider_names
     from notifier.cli.books import show_books
     from notifier.cli.loops import run_loop
     from notifier.cli.tour import Tour, greet
+    from notifier.domain.lanes import Channel
 
     service = DevService(settings)
+    chat = next(iter(provider_names(settings)[Channel.CHAT]), "")
     service.start()
     passed = True
 
@@ -60,7 +63,7 @@ def _run(settings: Settings, sock: object, *, tour: bool, once: bool) -> bool:
         nonlocal passed
         async with service.serving(sock, stop) as address:  # type: ignore[arg-type]
             if tour:
-                passed = await Tour(address, service.key).run(stop)
+                passed = await Tour(address, service.key, settings.lanes, chat).run(stop)
             if tour and not once:
                 passed = await asyncio.to_thread(show_books, settings) and passed
             if not once:

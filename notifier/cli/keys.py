@@ -72,7 +72,9 @@ def command() -> None:
     help="What it may do: send, read, admin (all).",
 )
 @click.option(
-    "--channels", callback=_among([one.value for one in Channel]), help="Only these channels: email,sms,push."
+    "--channels",
+    callback=_among([one.value for one in Channel]),
+    help="Only these channels: email,sms,push,chat.",
 )
 @click.option(
     "--highest-priority", type=click.Choice([one.value for one in Priority]), help="At most this priority."

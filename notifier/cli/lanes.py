@@ -12,7 +12,7 @@ from notifier.cli.answers import Answer, Door
 from notifier.cli.doors import ask
 from notifier.cli.support import json_option, say
 from notifier.cli.words import printable, table
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Channel, Lane
 
 #: Seconds between two looks: workers tell no more often.
 _EVERY = 1.0
@@ -21,7 +21,8 @@ _HOME, _TO_LINE_END, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def _lane(_context: click.Context, _parameter: click.Parameter, text: str) -> Lane:
-    known = {lane.name: lane for lane in Lane.all()}
+    # Whether its channel is in use only the door can tell.
+    known = {lane.name: lane for lane in Lane.all(Channel)}
     if text not in known:
         raise click.BadParameter(f"must be one of {', '.join(known)}")
     return known[text]

@@ -142,6 +142,8 @@ class LocalDoor:
 
     def set_paused(self, lane: Lane, paused: bool) -> Answer:
         """See `Door`; whoever may use the database needs no key, so none is noted."""
+        if lane not in self._settings.lanes:
+            return _refused(problem_of(NotFound()))
         return self._of_lanes(
             lambda facts: lane_views.lane_document(facts, lane),
             lambda engine: lanes.set_paused(engine, lane, paused, None),
@@ -217,7 +219,7 @@ class LocalDoor:
         try:
             with open_database(self._settings) as engine:
                 first(engine)
-                facts = lanes.facts_of(engine, self._settings.beat_fresh_seconds)
+                facts = lanes.facts_of(engine, self._settings.beat_fresh_seconds, self._settings.lanes)
         except NotUsable as error:
             raise NoAnswer(str(error)) from None
         return Answer(HTTPStatus.OK, _plain(view(facts)))

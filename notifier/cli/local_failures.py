@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from notifier.cli.answers import Answer
 from notifier.domain.errors import NotFound
 from notifier.domain.ids import parse_operation_id
+from notifier.domain.lanes import Channel
 from notifier.domain.replays import OperationKind, OperationState
 from notifier.http import failures, operations, views
 from notifier.http.callers import Caller
@@ -37,7 +38,7 @@ def summary(engine: Engine, tenant: str, query: Mapping[str, str]) -> Answer:
 
 def begin(engine: Engine, caller: Caller, kind: OperationKind, body: bytes, beat_fresh: float) -> Answer:
     """A replay or a discard, or its dry run; raises `InvalidFields` or `Problem`."""
-    order, dry_run = read_order(body, kind, caller, None)
+    order, dry_run = read_order(body, kind, caller, None, list(Channel))
     order = replace(order, by=None)
     if dry_run:
         return _good(views.preview(stored.preview(engine, order)))

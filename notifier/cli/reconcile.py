@@ -68,7 +68,7 @@ def _reconcile(settings: "Settings") -> "tuple[int, Books]":
     with database_or_exit(settings) as engine:
         broker = make_broker(settings)
         try:
-            _declare(broker)
+            _declare(broker, settings)
             with _progress(engine, settings) as advance:
                 rung = ring_everything(engine, broker, settings, advance)
             return rung, books.read(engine)
@@ -78,18 +78,17 @@ def _reconcile(settings: "Settings") -> "tuple[int, Books]":
             broker.publisher.close()
 
 
-def _declare(broker: "BrokerParts") -> None:
+def _declare(broker: "BrokerParts", settings: "Settings") -> None:
     """Make the queues, which may be lost as well."""
     from typing import cast
 
     from dramatiq.errors import ConnectionClosed
 
-    from notifier.domain.lanes import Lane
     from notifier.queueing.rabbitmq import NotifierRabbitmqBroker
     from notifier.queueing.rabbitmq_topology import QueueMismatch
 
     try:
-        cast("NotifierRabbitmqBroker", broker.broker).declare_all(Lane.all())
+        cast("NotifierRabbitmqBroker", broker.broker).declare_all(settings.lanes)
     except QueueMismatch as error:
         fail(f"{error}; see notifier doctor")
     except ConnectionClosed:

@@ -14,6 +14,7 @@ from notifier.cli.support import fail, json_option, say
 from notifier.domain.keys import parse_tenant, tenant_of
 from notifier.domain.lanes import Priority
 from notifier.domain.lifecycle import FINAL, Status
+from notifier.domain.texts import CHAT_FORMATS
 
 _WAIT = 60.0
 _POLL = 0.2
@@ -28,10 +29,12 @@ OPTIONS = {
     "/to/phone": "--phone",
     "/to/push_token": "--push-token",
     "/to/platform": "--platform",
+    "/to/chat": "--chat",
     "/content/subject": "--subject",
     "/content/title": "--title",
     "/content/text": "--text",
     "/content/html": "--html",
+    "/options/chat/format": "--format",
     "/priority": "--priority",
     "/send_at": "--send-at",
     "/ttl": "--ttl",
@@ -68,9 +71,13 @@ tenant_option = click.option(
 @click.option("--phone", metavar="NUMBER", help="To this number in E.164, as +14155552671; needs --text.")
 @click.option("--push-token", metavar="TOKEN", help="To this device; needs --platform and --text.")
 @click.option("--platform", metavar="fcm|apns|webpush", help="Whose push token it is.")
+@click.option("--chat", metavar="NAME", help="To this destination of NOTIFIER_CHAT_PROVIDERS; needs --text.")
 @click.option("--subject", help="The e-mail's subject.")
-@click.option("--title", help="The push message's title.")
+@click.option("--title", help="The push or chat message's title.")
 @click.option("--text", help="What to say.")
+@click.option(
+    "--format", type=click.Choice(CHAT_FORMATS), help="How a chat's text is written; plain unless given."
+)
 @click.option("--html", help="The same as HTML, for an e-mail.")
 @click.option("--priority", type=click.Choice([one.value for one in Priority]), help="medium unless given.")
 @click.option("--send-at", metavar="TIME", help="When to send, as 2027-01-01T09:00:00Z; now unless given.")
@@ -131,12 +138,12 @@ def command(
 
 def request_of(given: dict[str, Any]) -> dict[str, Any]:
     """The request's JSON from the options; raises `UsageError` unless there is exactly one recipient."""
-    channels = {"email": "email", "phone": "sms", "push_token": "push"}
+    channels = {"email": "email", "phone": "sms", "push_token": "push", "chat": "chat"}
     found = [name for name in channels if given.get(name) is not None]
     if len(found) != 1:
         what = "only one" if found else "one"
-        raise click.UsageError(f"give {what} of --email, --phone and --push-token")
-    to = _set(given, ("email", "name", "phone", "push_token", "platform"))
+        raise click.UsageError(f"give {what} of --email, --phone, --push-token and --chat")
+    to = _set(given, ("email", "name", "phone", "push_token", "platform", "chat"))
     if given.get("platform") == "webpush":
         to["push_token"] = _subscription(str(to.get("push_token")))
     request = {
@@ -145,6 +152,8 @@ def request_of(given: dict[str, Any]) -> dict[str, Any]:
         "content": _set(given, ("subject", "title", "text", "html")),
         **_set(given, ("priority", "send_at", "ttl", "reference")),
     }
+    if given.get("format") is not None:
+        request["options"] = {"chat": {"format": given["format"]}}
     if tags := list(given.get("tags") or ()):
         request["tags"] = tags
     return request

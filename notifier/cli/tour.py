@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -29,12 +30,15 @@ _EXAMPLES = {
         {"push_token": "a1" * 32, "platform": "apns"},
         {"title": "Parcel on its way", "text": "It arrives between 10 and 12."},
     ),
+    Channel.CHAT: ({}, {"title": "Deploy done", "text": "Version 2 is out."}),
 }
 
 
-def example(lane: Lane) -> dict[str, object]:
-    """A request for `lane`."""
+def example(lane: Lane, chat: str = "") -> dict[str, object]:
+    """A request for `lane`; `chat` names the destination of one by chat."""
     to, content = _EXAMPLES[lane.channel]
+    if lane.channel is Channel.CHAT:
+        to = {"chat": chat}
     return {
         "channel": str(lane.channel),
         "priority": str(lane.priority),
@@ -45,17 +49,22 @@ def example(lane: Lane) -> dict[str, object]:
 
 
 class Tour:
-    """Posts to `address` with `key` and follows each notification to its ending."""
+    """Posts to `address` with `key` down each of `lanes` and follows each notification to its ending.
 
-    def __init__(self, address: str, key: str) -> None:
+    `chat` names the destination of those by chat.
+    """
+
+    def __init__(self, address: str, key: str, lanes: Sequence[Lane], chat: str = "") -> None:
         self._address = address
+        self._lanes = lanes
+        self._chat = chat
         self._headers = {"Authorization": f"Bearer {key}"}
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Show each ending; True if all were sent."""
-        click.echo(f"Sending one notification down each of the {len(Lane.all())} lanes:")
+        click.echo(f"Sending one notification down each of the {len(self._lanes)} lanes:")
         async with aiohttp.ClientSession(self._address, headers=self._headers) as session:
-            ids = [(lane, await self._post(session, lane)) for lane in Lane.all()]
+            ids = [(lane, await self._post(session, lane)) for lane in self._lanes]
             endings = await asyncio.gather(*(self._ending(session, one, stop) for _, one in ids))
         click.echo()
         for (lane, one), ending in zip(ids, endings, strict=True):
@@ -66,7 +75,7 @@ class Tour:
         return sent == len(ids)
 
     async def _post(self, session: aiohttp.ClientSession, lane: Lane) -> str:
-        async with session.post("/v1/notifications", json=example(lane)) as answer:
+        async with session.post("/v1/notifications", json=example(lane, self._chat)) as answer:
             body = await answer.json()
             if answer.status != 202:  # noqa: PLR2004 - "accepted", and nothing else will do
                 raise click.ClickException(f"the door answered {answer.status}: {json.dumps(body)}")

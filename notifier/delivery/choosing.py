@@ -5,14 +5,28 @@ that their row was accepted with, so none of them can leave it.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from notifier.domain.lifecycle import Mode
 from notifier.domain.recipients import Platform
 from notifier.providers.base import Account
 
 
-def serving(accounts: Mapping[str, Account], platform: Platform | None) -> Mapping[str, Account]:
-    """Those of a channel's accounts that can send to the recipient's platform; all where it has none."""
+def destination_of(stored: Mapping[str, Any]) -> str | None:
+    """The account that a row's recipient names; None where it is no chat."""
+    found = stored.get("chat")
+    return found if isinstance(found, str) else None
+
+
+def serving(
+    accounts: Mapping[str, Account], platform: Platform | None, destination: str | None = None
+) -> Mapping[str, Account]:
+    """Those of a channel's accounts that can send to the recipient's platform; all where it has none.
+
+    A destination is an account: that one, or none if it is gone. No other ever stands in for it.
+    """
+    if destination is not None:
+        return {name: one for name, one in accounts.items() if name == destination}
     if platform is None:
         return accounts
     return {name: one for name, one in accounts.items() if one.platforms is None or platform in one.platforms}

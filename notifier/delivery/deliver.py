@@ -14,8 +14,9 @@ import structlog
 
 from notifier.delivery import endings
 from notifier.delivery.calling import Calls
-from notifier.delivery.choosing import account_for, serving
+from notifier.delivery.choosing import account_for, destination_of, serving
 from notifier.delivery.claims import ClaimDesk, new_claim_id
+from notifier.delivery.destination_turns import DestinationTurns
 from notifier.delivery.recorder import Owed, Recorder
 from notifier.delivery.tenant_turns import TenantTurns
 from notifier.domain.errors import RenderError
@@ -67,6 +68,7 @@ class Deliverer:
         simulators: Mapping[Channel, Account] | None = None,
         calls: Calls | None = None,
         turns: TenantTurns | None = None,
+        destinations: DestinationTurns | None = None,
         links: UnsubscribeLinks | None = None,
         dice: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
@@ -82,6 +84,7 @@ class Deliverer:
         self._calls = calls or Calls(router, clock=clock)
         self._links = links or UnsubscribeLinks()
         self._turns = turns
+        self._destinations = destinations or DestinationTurns()
         self._dice = dice
         self._clock = clock
         self._signals = signals or Signals()
@@ -159,6 +162,8 @@ class Deliverer:
             outcome = NotBefore(0.0)
         else:
             outcome = self._call(claimed, proxy, account, asked_at)
+            if isinstance(outcome, NotBefore) and destination_of(claimed.recipient) is not None:
+                outcome = NotBefore(self._destinations.put_off(claimed.lane, account.name, outcome.seconds))
         if isinstance(outcome, NotBefore):
             return self._given_back(claimed, asked_at, outcome.seconds)
         shown = account.name if account is not None else claimed.provider or ""
@@ -168,7 +173,12 @@ class Deliverer:
     def _account(self, claimed: Claimed, proxy: Proxy) -> Account | NotBefore | None:
         """Who is to send it; `NotBefore`: nobody can now, None: nobody ever."""
         channel, platform = claimed.lane.channel, platform_of(claimed.recipient)
-        live = serving(self._accounts[channel], platform)
+        destination = destination_of(claimed.recipient)
+        live = serving(self._accounts[channel], platform, destination)
+        if claimed.mode is Mode.LIVE and destination is not None and live:
+            turn = self._destinations.wait(claimed.lane, destination)
+            if turn > 0:
+                return NotBefore(turn)
         if claimed.mode is Mode.LIVE and claimed.provider is None and platform is not None and live:
             grant = self._calls.grant_for(proxy, platform)
             if isinstance(grant, NotBefore):

@@ -9,7 +9,7 @@ import structlog
 
 from notifier.delivery.permit_stock import PermitStock
 from notifier.delivery.permits import Permits, account_limit, lane_limit
-from notifier.domain.lanes import Lane, Priority
+from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.limits import Ask, Limit
 from notifier.storage.limit_stores import LimitStore
 
@@ -135,7 +135,7 @@ class PermitKeeper:
 
 def _lanes_of(limit: str) -> tuple[Lane, ...]:
     """The lanes that take from a limit, high first: all of a channel, or one at its own place."""
-    for lane in Lane.all():
+    for lane in Lane.all(Channel):
         if limit == lane_limit(lane):
             return tuple(Lane(lane.channel, priority) for priority in Priority)
-    return tuple(lane for lane in Lane.all() if limit.startswith(account_limit(lane.channel, "")))
+    return tuple(lane for lane in Lane.all(Channel) if limit.startswith(account_limit(lane.channel, "")))

@@ -54,7 +54,7 @@ class Permits:
         self._wake = wake
         #: The limits on the way of a lane's message to a provider, and the account's name if it has none.
         self._ways: dict[tuple[Lane, str], tuple[tuple[PermitStock, ...], str]] = {}
-        for lane in Lane.all():
+        for lane in Lane.all(Channel):
             for provider in (accounts or {}).get(lane.channel, ()):
                 self._ways[lane, provider] = self._way(lane, provider)
 

@@ -5,13 +5,13 @@ interval after the one before, so that they come back one by one and not all at 
 another process may have sent meanwhile. The permits alone decide how many are sent.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from notifier.delivery.moments import Moments
 from notifier.domain.quotas import Quota, quota_of
 from notifier.storage.limit_stores import LimitStore, take_one
 
@@ -19,9 +19,6 @@ log = structlog.get_logger("notifier.delivery")
 
 #: Nobody is put off for longer, in seconds: the quota may be raised meanwhile.
 LONGEST = 3600.0
-#: Multiples of the golden ratio's part behind the point, less their whole part, fill an interval evenly, however many
-#: they become (Weyl).
-_EVENLY = 0.6180339887498949
 #: Without storage nothing could be recorded either: in so many seconds it is asked again.
 _AWAY = 1.0
 
@@ -40,12 +37,7 @@ class TenantTurns:
         self._quotas = dict(quotas)
         self._store = store
         self._lead = lead
-        self._clock = clock
-        self._lock = threading.Lock()
-        #: By tenant the moment that was given away last.
-        self._last: dict[str, float] = {}
-        #: How many were put off beyond the longest.
-        self._beyond = 0
+        self._moments = Moments(LONGEST, clock)
 
     def wait(self, tenant: str) -> float:
         """0: one notification of the tenant may be sent now; else the seconds until it should ask again."""
@@ -58,19 +50,8 @@ class TenantTurns:
         except SQLAlchemyError as error:
             log.warning("tenant_quota_unread", error=type(error).__name__)
             return _AWAY
-        return 0.0 if found.granted else self._turn(tenant, max(found.wait, quota.interval), quota.interval)
-
-    def _turn(self, tenant: str, wait: float, interval: float) -> float:
-        """The next free moment after `wait`; those beyond the longest are spread over the half before it.
-
-        Had they one moment in common, or the pace they came at, thousands would come back in one second, in vain.
-        """
-        with self._lock:
-            now = self._clock()
-            moment = max(now + wait, self._last.get(tenant, 0.0) + interval)
-            if moment - now <= LONGEST:
-                self._last[tenant] = moment
-                return moment - now
-            self._last[tenant] = now + LONGEST
-            self._beyond += 1
-            return LONGEST * (1 - self._beyond * _EVENLY % 1 / 2)
+        return (
+            0.0
+            if found.granted
+            else self._moments.after(tenant, max(found.wait, quota.interval), quota.interval)
+        )

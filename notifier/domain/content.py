@@ -14,6 +14,7 @@ from notifier.domain.segments import MAX_SEGMENTS, count_segments
 from notifier.domain.texts import MAX_LINE_BYTES, has_control, is_blank, is_storable
 
 __all__ = [
+    "MAX_CHAT_TEXT",
     "MAX_PUSH_BYTES",
     "MAX_SUBJECT",
     "MAX_TITLE",
@@ -26,11 +27,14 @@ MAX_SUBJECT = 255
 MAX_TITLE = 255
 #: FCM and APNs both take 4 KB (reliability.md, "What a provider's answer means", 4 and 5).
 MAX_PUSH_BYTES = 4096
+#: Characters of a chat message: what most services take in one (Telegram 4096, Slack recommends 4000).
+MAX_CHAT_TEXT = 4000
 
 _FIELDS: dict[Channel, tuple[str, ...]] = {
     Channel.EMAIL: ("subject", "text", "html"),
     Channel.SMS: ("text",),
     Channel.PUSH: ("title", "text"),
+    Channel.CHAT: ("title", "text"),
 }
 
 
@@ -107,6 +111,15 @@ def _push(content: Content, options: dict[str, Any]) -> Iterator[FieldError]:
         yield FieldError("/text", "too_long", detail)
 
 
+def _chat(content: Content, _options: dict[str, Any]) -> Iterator[FieldError]:
+    if content.title is not None:
+        yield from _one_line("/title", content.title, MAX_TITLE)
+    if content.text is None:
+        yield FieldError("/text", "required", "a chat message needs a text")
+    elif len(content.text) > MAX_CHAT_TEXT:
+        yield FieldError("/text", "too_long", f"at most {MAX_CHAT_TEXT} characters")
+
+
 def _one_line(pointer: str, text: str, limit: int) -> Iterator[FieldError]:
     if has_control(text):
         yield FieldError(pointer, "control_characters", "must be one line without control characters")
@@ -118,4 +131,5 @@ _RULES: dict[Channel, Callable[[Content, dict[str, Any]], Iterator[FieldError]]]
     Channel.EMAIL: _email,
     Channel.SMS: _sms,
     Channel.PUSH: _push,
+    Channel.CHAT: _chat,
 }

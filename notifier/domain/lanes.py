@@ -1,8 +1,11 @@
 """A lane is a (channel, priority) pair: one queue, one actor, one line in every table.
 
-`Lane.all()` is the only list of lanes; nothing else counts them.
+`Lane.all` is the only list of lanes; nothing else counts them. Some channels always have lanes, others only where
+somebody set a provider for them: whoever asks says which channels those are (`channels_with`), so that the answer
+hangs on nothing but the question (docs/decisions/0017-chat-lanes.md).
 """
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -14,6 +17,16 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     PUSH = "push"
+    CHAT = "chat"
+
+
+#: Channels that have their lanes whatever is set.
+STANDING = (Channel.EMAIL, Channel.SMS, Channel.PUSH)
+
+
+def channels_with(providers: Mapping[Channel, Collection[object]]) -> tuple[Channel, ...]:
+    """The channels that have lanes where these providers are set: the standing ones, others only with a provider."""
+    return tuple(one for one in Channel if one in STANDING or providers.get(one))
 
 
 class Priority(StrEnum):
@@ -56,9 +69,13 @@ class Lane:
         return cls(Channel(channel), Priority(priority))
 
     @classmethod
-    def all(cls) -> tuple["Lane", ...]:
-        """Every lane, channel by channel, high first."""
-        return tuple(Lane(channel, priority) for channel in Channel for priority in Priority)
+    def all(cls, channels: Iterable[Channel] = STANDING) -> tuple["Lane", ...]:
+        """Every lane of these channels, channel by channel, high first.
+
+        The service asks for the channels in use (`Settings.channels`); without any these are the lanes that there
+        always are.
+        """
+        return tuple(Lane(channel, priority) for channel in channels for priority in Priority)
 
     def __str__(self) -> str:
         return self.name

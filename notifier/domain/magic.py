@@ -3,7 +3,7 @@
 from notifier.domain import simulator
 from notifier.domain.errors import InvalidInput
 from notifier.domain.lifecycle import Mode
-from notifier.domain.recipients import EmailAddress, PhoneNumber, Recipient
+from notifier.domain.recipients import ChatDestination, EmailAddress, PhoneNumber, Recipient
 from notifier.domain.simulator import Ending
 
 
@@ -17,6 +17,8 @@ def ending_of(recipient: Recipient) -> Ending | None:
             return simulator.ENDING_OF_LOCAL.get(local.partition("+")[0].lower())
         case PhoneNumber(number):
             return simulator.ENDING_OF_PHONE.get(number)
+        case ChatDestination(name):
+            return simulator.ENDING_OF_TOKEN.get(name)
         case _:
             return simulator.ENDING_OF_TOKEN.get(recipient.token)
 
@@ -44,6 +46,8 @@ def _magic_field(recipient: Recipient) -> str | None:
             return "/email" if f".{domain}".endswith(f".{simulator.DOMAIN}") else None
         case PhoneNumber(number):
             return "/phone" if number in simulator.SIMULATOR_PHONES else None
+        case ChatDestination(name):
+            return "/chat" if name.startswith(simulator.TOKEN_PREFIX) else None
         case _:
             return "/push_token" if recipient.token.startswith(simulator.TOKEN_PREFIX) else None
 

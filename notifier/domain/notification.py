@@ -19,6 +19,7 @@ class Content:
     """What the recipient reads.
 
     E-mail: `subject` with `text`, `html` or both, and files. SMS: `text`. Push: `text` and, mostly, a `title`.
+    Chat: `text` and maybe a `title`.
     """
 
     subject: str | None = None

@@ -1,4 +1,4 @@
-"""What a request may ask of its channel beyond the content: ``options.email``, ``.sms`` or ``.push``."""
+"""What a request may ask of its channel beyond the content: ``options.email``, ``.sms``, ``.push`` or ``.chat``."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import Any
 from notifier.domain.errors import FieldError, InvalidInput
 from notifier.domain.lanes import Channel
 from notifier.domain.recipients import EmailAddress
-from notifier.domain.texts import MAX_LINE_BYTES, has_control, is_blank, is_storable
+from notifier.domain.texts import CHAT_FORMATS, MAX_LINE_BYTES, has_control, is_blank, is_storable
 
 MAX_HEADERS = 20
 #: A request with thousands of mistakes hears of the first ones.
@@ -115,6 +115,11 @@ def _data(pointer: str, value: object) -> Iterator[FieldError]:
             yield FieldError(_below(pointer, key), "invalid_type", "must be a string")
 
 
+def _format(pointer: str, value: object) -> Iterator[FieldError]:
+    if not isinstance(value, str) or value not in CHAT_FORMATS:
+        yield FieldError(pointer, "not_allowed", f"must be one of {', '.join(CHAT_FORMATS)}")
+
+
 def _is_line(text: object) -> bool:
     if not isinstance(text, str) or has_control(text) or is_blank(text):
         return False
@@ -142,6 +147,7 @@ _CHECKS: dict[Channel, dict[str, _Check]] = {
     Channel.EMAIL: {"reply_to": _reply_to, "headers": _headers},
     Channel.SMS: {"sender_id": _sender_id},
     Channel.PUSH: {"collapse_key": _collapse_key, "data": _data},
+    Channel.CHAT: {"format": _format},
 }
 #: Known words that come with a later issue.
 _LATER = frozenset({"from", "attachments"})

@@ -1,4 +1,4 @@
-"""Who a notification goes to: an e-mail address, a phone number or a push token.
+"""Who a notification goes to: an e-mail address, a phone number, a push token or a named chat.
 
 `parse` is for the door and checks everything; inside, a recipient is already true and is built as it
 is (`recipient_from_json`). None of them shows its address in `repr`, so a stray log line can't leak it.
@@ -6,10 +6,12 @@ is (`recipient_from_json`). None of them shows its address in `repr`, so a stray
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Self
 
 from notifier.domain.email_addresses import check_name, mixes_scripts, normal_address
+from notifier.domain.errors import InvalidInput
 from notifier.domain.lanes import Channel
 from notifier.domain.phone_numbers import normal_number
 from notifier.domain.push_tokens import Platform, canonical_subscription, normal_token, parse_platform
@@ -17,6 +19,7 @@ from notifier.domain.simulator import ENDING_OF_TOKEN, SIMULATOR_PHONES
 
 __all__ = [
     "SIMULATOR_PHONES",
+    "ChatDestination",
     "EmailAddress",
     "PhoneNumber",
     "Platform",
@@ -132,7 +135,36 @@ class PushToken:
         return f"PushToken(…, {self.platform})"
 
 
-Recipient = EmailAddress | PhoneNumber | PushToken
+@dataclass(frozen=True, slots=True)
+class ChatDestination:
+    """A chat by the name that Settings give it: what leads there is a secret, and never part of a request."""
+
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The name in `text`; raises `InvalidInput` with pointer ``/chat``."""
+        if _CHAT.fullmatch(text) is None:
+            detail = (
+                "must be a destination's name: 1 to 63 of a-z 0-9 . _ : - that begin with a letter or digit"
+            )
+            raise InvalidInput("invalid_recipient", detail, "/chat")
+        return cls(text)
+
+    @property
+    def channel(self) -> Channel:
+        """The channel that reaches it."""
+        return Channel.CHAT
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"chat"}``."""
+        return {"chat": self.name}
+
+
+#: As accounts are named, for a destination is an account.
+_CHAT = re.compile(r"[a-z0-9][a-z0-9._:-]{0,62}", re.ASCII)
+
+Recipient = EmailAddress | PhoneNumber | PushToken | ChatDestination
 
 
 def recipient_from_json(data: dict[str, Any]) -> Recipient:
@@ -141,6 +173,8 @@ def recipient_from_json(data: dict[str, Any]) -> Recipient:
         return EmailAddress(data["email"], data.get("name"))
     if "phone" in data:
         return PhoneNumber(data["phone"])
+    if "chat" in data:
+        return ChatDestination(data["chat"])
     platform = Platform(data["platform"])
     token = data["push_token"]
     return PushToken(token if isinstance(token, str) else canonical_subscription(token), platform)
@@ -150,7 +184,7 @@ def address_key(recipient: Recipient) -> str:
     """One text for one address, to search and to compare by; at most 265 characters.
 
     The e-mail address in lower case (local part too), the number in E.164, the platform with the
-    SHA-256 of the token (of a subscription its endpoint, which names it): tokens of 4 KB fit no index.
+    SHA-256 of the token (of a subscription its endpoint, which names it): tokens of 4 KB fit no index. A chat's name.
     """
     match recipient:
         case EmailAddress(address):
@@ -160,3 +194,5 @@ def address_key(recipient: Recipient) -> str:
         case PushToken(_, platform):
             text = recipient.named_by
             return f"{platform}:{hashlib.sha256(text.encode()).hexdigest()}"
+        case ChatDestination(name):
+            return name

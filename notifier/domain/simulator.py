@@ -12,7 +12,7 @@ from types import MappingProxyType
 NAME = "simulator"
 #: No top-level domain is called so: a mail server that was asked would find nothing.
 DOMAIN = "simulator.notifier"
-#: What each of its push tokens begins with.
+#: What each of its push tokens, and of its chats, begins with.
 TOKEN_PREFIX = "simulator-"  # noqa: S105 - no secret
 
 

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+#: How a chat's text is written; the first unless said.
+CHAT_FORMATS = ("plain", "markdown")
 #: RFC 5322, 2.1.1: no line of a message is longer, in octets.
 MAX_LINE_BYTES = 998
 

@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from notifier.domain.errors import FieldError
 from notifier.http.problems import shorten
-from notifier.http.schemas import CHANNELS_NOT_SUPPORTED, NOT_SUPPORTED
+from notifier.http.schemas import NOT_SUPPORTED
 
 _INT64 = range(-(2**63), 2**63)
 #: More unknown names than this are not compared with the known ones, which takes its time.
@@ -121,10 +121,7 @@ def _chosen(value: str, kind: inspect.EnumType | inspect.LiteralType, at: str, e
         allowed = list(kind.values)
         if value in allowed:
             return value
-    if at.endswith("/channel") and value in CHANNELS_NOT_SUPPORTED:
-        errors.append(FieldError(at, "not_supported", "is not supported yet"))
-    else:
-        errors.append(FieldError(at, "not_allowed", f"must be one of {', '.join(map(str, allowed))}"))
+    errors.append(FieldError(at, "not_allowed", f"must be one of {', '.join(map(str, allowed))}"))
     return None
 
 

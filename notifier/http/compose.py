@@ -18,29 +18,21 @@ from notifier.domain.content import check_content
 from notifier.domain.errors import FieldError, InvalidFields, InvalidInput
 from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Mode, OnUncertain
-from notifier.domain.magic import check_mode
+from notifier.domain.magic import check_mode, ending_of
 from notifier.domain.notification import Content, NewNotification
 from notifier.domain.options import check_options
-from notifier.domain.recipients import EmailAddress, PhoneNumber, Platform, PushToken, Recipient
+from notifier.domain.recipients import ChatDestination, Platform, PushToken, Recipient
 from notifier.domain.segments import units
 from notifier.http import schemas
+from notifier.http.addressing import read_recipient, used_channel
 from notifier.http.callers import Caller
 from notifier.http.checking import Errors, escape
 from notifier.http.config import HttpConfig
-from notifier.http.schemas import ContentFields, SendRequest, To
+from notifier.http.option_schemas import Options
+from notifier.http.schemas import ContentFields, SendRequest
 from notifier.http.times import parse_send_at
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_NEEDED = {
-    Channel.EMAIL: ("email",),
-    Channel.SMS: ("phone",),
-    Channel.PUSH: ("push_token", "platform"),
-}
-_ALLOWED = {
-    Channel.EMAIL: frozenset({"email", "name"}),
-    Channel.SMS: frozenset({"phone"}),
-    Channel.PUSH: frozenset({"push_token", "platform"}),
-}
 _STAND_IN = {"filename": "file", "content_type": "text/plain", "data": "eA=="}
 
 
@@ -62,21 +54,23 @@ def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotificati
     Raises `Problem` ``forbidden`` for a lane that the caller's key does not reach.
     """
     found = list(errors)
-    channel = request.channel
+    channel = used_channel(request.channel, request.to, asked.config, found)
     recipient = read_recipient(channel, request.to, asked.config, found)
     _check_mode(recipient, asked.caller, found)
+    _check_destination(recipient, asked, found)
     options = _options(channel, request.options, found)
     content = _content(channel, request.content, options, found)
     send_at = _send_at(request.send_at, asked.now, found)
     _check_labels(request, found)
     _check_ttl(request.ttl, found)
     _check_provider(channel, request.provider, recipient, asked, found)
-    if found or recipient is None or content is None:
+    if found or recipient is None or content is None or channel is None:
         raise InvalidFields(sorted(found, key=lambda error: error.pointer))
     lane = Lane(channel, request.priority or Priority.MEDIUM)
     asked.caller.must_reach(lane)
     return NewNotification(
         **_labels(request),
+        provider=request.provider or _named_by(recipient, asked.caller.mode),
         tenant=asked.caller.tenant,
         api_key=asked.caller.key_id,
         mode=asked.caller.mode,
@@ -101,51 +95,12 @@ def _labels(request: SendRequest) -> dict[str, Any]:
         "tags": tuple(request.tags or ()),
         "metadata": request.metadata or {},
         "on_uncertain": request.on_uncertain or OnUncertain.RESEND,
-        "provider": request.provider,
     }
 
 
-def read_recipient(
-    channel: Channel | None, to: To | None, config: HttpConfig, errors: Errors
-) -> Recipient | None:
-    """The recipient in `to`, or None with what is wrong added to `errors`."""
-    if to is None or channel is None:
-        return None
-    before = len(errors)
-    errors.extend(
-        FieldError(f"/to/{name}", "not_allowed", f"does not belong to channel {channel}")
-        for name in To.__struct_fields__
-        if getattr(to, name) is not None and name not in _ALLOWED[channel]
-    )
-    pointed = {error.pointer for error in errors}
-    missing = [name for name in _NEEDED[channel] if getattr(to, name) is None]
-    errors.extend(
-        FieldError(f"/to/{name}", "required", f"must be given for channel {channel}")
-        for name in missing
-        if f"/to/{name}" not in pointed
-    )
-    if missing or len(errors) > before:
-        return None
-    try:
-        return _parse(channel, to, config)
-    except InvalidInput as error:
-        errors.append(error.at("/to"))
-        return None
-
-
-def _parse(channel: Channel, to: To, config: HttpConfig) -> Recipient:
-    match channel:
-        case Channel.EMAIL:
-            return EmailAddress.parse(
-                to.email or "",
-                to.name,
-                allow_utf8_local=config.utf8_addresses,
-                allow_special=not config.production,
-            )
-        case Channel.SMS:
-            return PhoneNumber.parse(to.phone or "")
-        case Channel.PUSH:
-            return PushToken.parse(to.push_token or "", to.platform or "")
+def _named_by(recipient: Recipient, mode: Mode) -> str | None:
+    """The account that a recipient names, as if the request had asked for it: a destination has no other."""
+    return recipient.name if isinstance(recipient, ChatDestination) and mode is Mode.LIVE else None
 
 
 def _content(
@@ -171,7 +126,7 @@ def _attachment(given: Any) -> Attachment:
     return Attachment(**{name: _STAND_IN[name] if value is None else value for name, value in stated.items()})
 
 
-def _options(channel: Channel | None, options: schemas.Options | None, errors: Errors) -> dict[str, Any]:
+def _options(channel: Channel | None, options: Options | None, errors: Errors) -> dict[str, Any]:
     if options is None or channel is None:
         return {}
     given: dict[str, Any] = msgspec.to_builtins(options)
@@ -212,6 +167,15 @@ def _check_mode(recipient: Recipient | None, caller: Caller, errors: Errors) -> 
         errors.append(error.at("/to"))
 
 
+def _check_destination(recipient: Recipient | None, asked: Asked, errors: Errors) -> None:
+    """A chat must be one that Settings name, for test keys too; its name is no secret."""
+    if not isinstance(recipient, ChatDestination) or ending_of(recipient) is not None:
+        return
+    known = asked.config.providers.get(Channel.CHAT, ())
+    if recipient.name not in known and not any(error.pointer == "/to/chat" for error in errors):
+        errors.append(FieldError("/to/chat", "not_allowed", f"must be one of {', '.join(known)}"))
+
+
 def _check_provider(
     channel: Channel | None,
     name: str | None,
@@ -229,6 +193,8 @@ def _check_provider(
             detail = f"must be one of {', '.join(served)}: no provider is configured for {recipient.platform}"
             errors.append(FieldError("/to/platform", "not_allowed", detail))
             return
+    if isinstance(recipient, ChatDestination):
+        known = config.senders(recipient)
     if tests:
         known = (*known, simulator.NAME)
     if name is not None and channel is not None and name not in known:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from notifier.domain.lanes import Channel, Priority
-from notifier.domain.recipients import Platform, PushToken, Recipient
+from notifier.domain.lanes import Channel, Lane, Priority, channels_with
+from notifier.domain.recipients import ChatDestination, Platform, PushToken, Recipient
 from notifier.domain.retries import DEFAULT_TTL
 
 
@@ -69,9 +69,21 @@ class HttpConfig:
     linger: float = 2.0
     drain: float = 10.0
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels in use: chat only where it has a provider."""
+        return channels_with(self.providers)
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Every lane in use."""
+        return Lane.all(self.channels)
+
     def senders(self, recipient: Recipient) -> tuple[str, ...]:
         """The accounts that can send to `recipient`, the preferred one first."""
         names = self.providers.get(recipient.channel, ())
+        if isinstance(recipient, ChatDestination):
+            return tuple(name for name in names if name == recipient.name)
         if not isinstance(recipient, PushToken):
             return names
         return tuple(name for name in names if recipient.platform in (self.platforms.get(name) or Platform))

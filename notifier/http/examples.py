@@ -35,10 +35,16 @@ _PUSH: dict[str, Any] = {
     "content": {"title": "Shipped", "text": "Your order is on its way"},
     "options": {"push": {"collapse_key": "order-42", "data": {"order": "42"}}},
 }
+_CHAT: dict[str, Any] = {
+    "channel": "chat",
+    "to": {"chat": "ops"},
+    "content": {"title": "Deploy done", "text": "**Version 2** is out"},
+    "options": {"chat": {"format": "markdown"}},
+}
 
 #: By the type that an operation takes, then by name.
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
-    "SendRequest": {"email": _EMAIL, "with_a_file": _WITH_FILE, "sms": _SMS, "push": _PUSH},
+    "SendRequest": {"email": _EMAIL, "with_a_file": _WITH_FILE, "sms": _SMS, "push": _PUSH, "chat": _CHAT},
     "BatchRequest": {
         "mixed": {"items": [_EMAIL, _SMS]},
         "defaults": {

@@ -1,5 +1,6 @@
 """From the body of a replay or a discard to an `Order`: every wrong field is named at once."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +19,14 @@ from notifier.storage.operations import Order
 
 
 def read_order(
-    body: bytes, kind: OperationKind, caller: Caller, request_id: str | None
+    body: bytes,
+    kind: OperationKind,
+    caller: Caller,
+    request_id: str | None,
+    channels: Collection[Channel],
 ) -> tuple[Order, bool]:
     """What is asked for, and whether only to count; raises `InvalidFields`, or `Problem` ``forbidden`` for a
-    replay down lanes that the key does not reach.
+    replay down lanes that the key does not reach, of these channels.
     """
     replays = kind is OperationKind.REPLAY
     fields, errors = check_shape(jsontext.parse_object(body), ReplayRequest if replays else DiscardRequest)
@@ -33,7 +38,7 @@ def read_order(
         raise InvalidFields(sorted(errors, key=lambda error: error.pointer))
     priority = fields.priority if replays else None
     if replays:
-        _must_reach(caller, wanted, priority)
+        _must_reach(caller, wanted, priority, channels)
     order = Order(
         kind=kind,
         tenant=caller.tenant,
@@ -88,9 +93,11 @@ def _within(value: Any, pointer: str, least: float, most: float, errors: Errors)
     return value
 
 
-def _must_reach(caller: Caller, wanted: FailureFilter, priority: Priority | None) -> None:
+def _must_reach(
+    caller: Caller, wanted: FailureFilter, priority: Priority | None, used: Collection[Channel]
+) -> None:
     """Whatever the filter lets through must be of a lane that the key may send down."""
-    channels = [wanted.channel] if wanted.channel else list(Channel)
+    channels = [wanted.channel] if wanted.channel else used
     asked = priority or wanted.priority
     for channel in channels:
         for each in [asked] if asked else list(Priority):

@@ -20,7 +20,7 @@ NO_WORKER = "no_worker"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known at one moment: every process that beats, what was said of lanes, ages in seconds."""
+    """What is known at one moment: every process that beats, what was said of lanes, each lane's age in seconds."""
 
     processes: list[Process]
     controls: Mapping[str, Control]
@@ -28,8 +28,8 @@ class Facts:
 
 
 def lanes(facts: Facts) -> list[dict[str, Any]]:
-    """Every lane, in the order of `Lane.all()`."""
-    return [lane_document(facts, lane) for lane in Lane.all()]
+    """Every lane in use, in the order of `Lane.all`."""
+    return [lane_document(facts, lane) for lane in facts.ages]
 
 
 def lane_document(facts: Facts, lane: Lane) -> dict[str, Any]:

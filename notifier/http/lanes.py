@@ -1,13 +1,13 @@
 """For operators: lanes and workers as they are now, over all processes; pausing a lane, and letting it go on."""
 
-from functools import partial
+from collections.abc import Sequence
 
 import structlog
 from aiohttp import web
 from sqlalchemy import Engine
 
 from notifier.domain.errors import NotFound
-from notifier.domain.lanes import Channel, Lane, Priority
+from notifier.domain.lanes import Lane
 from notifier.http import lane_views, queries
 from notifier.http.answers import json_answer
 from notifier.http.body import read_nothing
@@ -22,7 +22,8 @@ async def listing(request: web.Request) -> web.Response:
     """Every lane, joined over all workers that beat."""
     await enter(request, "read")
     queries.read_query(request, {})
-    facts = await read(request, facts_of, request.app[CONFIG].beat_fresh)
+    config = request.app[CONFIG]
+    facts = await read(request, facts_of, config.beat_fresh, config.lanes)
     return json_answer({"data": lane_views.lanes(facts)})
 
 
@@ -44,9 +45,10 @@ async def resume(request: web.Request) -> web.Response:
     return await _set(request, paused=False)
 
 
-def facts_of(engine: Engine, beat_fresh: float) -> Facts:
-    """What storage knows of lanes; a beat older than `beat_fresh` seconds is nobody's any more."""
-    return Facts(workers.living(engine, beat_fresh), lane_controls.read(engine), waiting.oldest_ages(engine))
+def facts_of(engine: Engine, beat_fresh: float, lanes: Sequence[Lane]) -> Facts:
+    """What storage knows of these lanes; a beat older than `beat_fresh` seconds is nobody's any more."""
+    ages = waiting.oldest_ages(engine, lanes)
+    return Facts(workers.living(engine, beat_fresh), lane_controls.read(engine), ages)
 
 
 def set_paused(engine: Engine, lane: Lane, paused: bool, by: str | None) -> bool:
@@ -61,15 +63,17 @@ async def _set(request: web.Request, *, paused: bool) -> web.Response:
     caller = await enter(request, "admin")
     caller.must_be_live()
     queries.read_query(request, {})
-    await read_nothing(request, request.app[CONFIG])
+    config = request.app[CONFIG]
+    await read_nothing(request, config)
     lane = _lane(request)
     await read(request, set_paused, lane, paused, caller.key_id)
-    facts = await read(request, partial(facts_of, beat_fresh=request.app[CONFIG].beat_fresh))
+    facts = await read(request, facts_of, config.beat_fresh, config.lanes)
     return json_answer(lane_views.lane_document(facts, lane))
 
 
 def _lane(request: web.Request) -> Lane:
-    try:
-        return Lane(Channel(request.match_info["channel"]), Priority(request.match_info["priority"]))
-    except ValueError:
-        raise NotFound from None
+    wanted = "{channel}.{priority}".format_map(request.match_info)
+    found = [lane for lane in request.app[CONFIG].lanes if lane.name == wanted]
+    if not found:
+        raise NotFound
+    return found[0]

@@ -16,10 +16,10 @@ from notifier.domain.lanes import Channel, Priority
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.recipients import Recipient, address_key
 from notifier.http import jsontext, queries, views
+from notifier.http.addressing import read_recipient, used_channel
 from notifier.http.answers import json_answer
 from notifier.http.body import read_json, read_nothing
 from notifier.http.checking import check_shape
-from notifier.http.compose import read_recipient
 from notifier.http.config import HttpConfig
 from notifier.http.pages import make_cursor, read_cursor
 from notifier.http.parts import CONFIG, PARTS, enter, read
@@ -156,9 +156,11 @@ def searched(to: To | None, config: HttpConfig, errors: list[FieldError]) -> Rec
             channel = Channel.SMS
         elif to.push_token is not None:
             channel = Channel.PUSH
+        elif to.chat is not None:
+            channel = Channel.CHAT
         else:
             channel = Channel.EMAIL
-        recipient = read_recipient(channel, to, relaxed(config), errors)
+        recipient = read_recipient(used_channel(channel, to, config, errors), to, relaxed(config), errors)
     if errors or recipient is None:
         raise InvalidFields(errors)
     return recipient

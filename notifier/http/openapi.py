@@ -1,12 +1,13 @@
 """`/openapi.json`: OpenAPI 3.1, made from the types that decode the requests."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import cache
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from notifier.domain.lanes import STANDING, Channel
 from notifier.http import (
     answer_types,
     failure_answers,
@@ -33,7 +34,7 @@ def handler(config: HttpConfig) -> Callable[[web.Request], Awaitable[web.Respons
 
     @cache
     def made() -> bytes:
-        return msgspec.json.encode(document(config.version))
+        return msgspec.json.encode(document(config.version, config.channels))
 
     async def show(request: web.Request) -> web.Response:
         read_query(request, {})
@@ -42,8 +43,32 @@ def handler(config: HttpConfig) -> Callable[[web.Request], Awaitable[web.Respons
     return show
 
 
-def document(version: str) -> dict[str, Any]:
-    """The whole document."""
+def document(version: str, channels: Collection[Channel] = STANDING) -> dict[str, Any]:
+    """The whole document of a service with these channels."""
+    made = _document(version)
+    unused = [channel for channel in Channel if channel not in channels]
+    if unused:
+        _forget(made, unused)
+    return made
+
+
+def _forget(found: Any, unused: Collection[Channel]) -> None:
+    """Take out what belongs to channels that are not used: their names, fields, options and examples."""
+    for one in found if isinstance(found, list) else list(found.values()):
+        if isinstance(one, dict | list):
+            _forget(one, unused)
+    if not isinstance(found, dict):
+        return
+    if isinstance(found.get("enum"), list) and set(Channel) <= set(found["enum"]):
+        found["enum"] = [one for one in found["enum"] if one not in unused]
+    for channel in unused:
+        for within in ("properties", "examples"):
+            if isinstance(found.get(within), dict):
+                found[within].pop(str(channel), None)
+        found.pop(f"{channel.title()}Options", None)
+
+
+def _document(version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation)

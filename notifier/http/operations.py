@@ -89,7 +89,7 @@ async def _begin(request: web.Request, kind: OperationKind, status: int) -> web.
     queries.read_query(request, {})
     key = idempotency_key_of(request)
     body = await read_json(request, request.app[CONFIG])
-    order, dry_run = read_order(body, kind, caller, request[REQUEST_ID])
+    order, dry_run = read_order(body, kind, caller, request[REQUEST_ID], request.app[CONFIG].channels)
     if dry_run:
         return json_answer(views.preview(await read(request, operations.preview, order)))
     named = key and OrderKey(

@@ -13,6 +13,7 @@ from notifier.domain.attachments import MAX_ATTACHMENTS, MAX_FILENAME
 from notifier.domain.lanes import Channel, Priority
 from notifier.domain.lifecycle import OnUncertain, Reason
 from notifier.domain.replays import DEFAULT_RATE, MAX_LIMIT, MAX_RATE, MIN_RATE, FailureStatus
+from notifier.http.option_schemas import Options, Strict
 
 MAX_REFERENCE, MAX_TOPIC, MAX_TAG = 255, 100, 64
 MAX_TAGS, MAX_METADATA = 16, 16
@@ -22,12 +23,8 @@ MAX_METADATA_BYTES = 2048
 MAX_TTL = 30 * 24 * 3600
 
 
-class Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """A JSON object in which every name must be known."""
-
-
 class To(Strict):
-    """One recipient: an e-mail address, a phone number or a push token."""
+    """One recipient: an e-mail address, a phone number, a push token or a named chat."""
 
     email: Annotated[
         str | None, Meta(description="One address; for channel email.", extra_json_schema={"maxLength": 254})
@@ -57,6 +54,13 @@ class To(Strict):
             extra_json_schema={"enum": ["fcm", "apns", "webpush", None]},
         ),
     ] = None
+    chat: Annotated[
+        str | None,
+        Meta(
+            description="A destination that Settings name; for channel chat.",
+            extra_json_schema={"pattern": "^[a-z0-9][a-z0-9._:-]{0,62}$"},
+        ),
+    ] = None
 
 
 class AttachmentFields(Strict):
@@ -82,7 +86,7 @@ class AttachmentFields(Strict):
 
 
 class ContentFields(Strict):
-    """What the recipient reads. E-mail: subject and text, html or both. SMS: text. Push: title and text."""
+    """What the recipient reads. E-mail: subject and text, html or both. SMS: text. Push, chat: title and text."""
 
     subject: str | None = None
     title: str | None = None
@@ -95,34 +99,6 @@ class ContentFields(Strict):
             extra_json_schema={"maxItems": MAX_ATTACHMENTS},
         ),
     ] = None
-
-
-class EmailOptions(Strict):
-    """What only an e-mail has."""
-
-    reply_to: str | None = None
-    headers: Annotated[dict[str, str] | None, Meta(description="X-… headers only.")] = None
-
-
-class SmsOptions(Strict):
-    """What only a text message has."""
-
-    sender_id: str | None = None
-
-
-class PushOptions(Strict):
-    """What only a push message has."""
-
-    collapse_key: str | None = None
-    data: dict[str, str] | None = None
-
-
-class Options(Strict):
-    """What belongs to one channel only; the other channels' options are refused."""
-
-    email: EmailOptions | None = None
-    sms: SmsOptions | None = None
-    push: PushOptions | None = None
 
 
 class SendRequest(Strict):
@@ -290,9 +266,4 @@ class DiscardRequest(Strict):
 
 
 #: Fields of the interface that are not built yet, by the type they will belong to.
-NOT_SUPPORTED: dict[str, frozenset[str]] = {
-    "SendRequest": frozenset({"template", "dedup"}),
-    "To": frozenset({"chat"}),
-}
-#: Channels of the interface that are not built yet.
-CHANNELS_NOT_SUPPORTED = frozenset({"chat"})
+NOT_SUPPORTED: dict[str, frozenset[str]] = {"SendRequest": frozenset({"template", "dedup"})}

@@ -16,11 +16,12 @@ from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Reason
 from notifier.domain.recipients import Recipient, address_key
 from notifier.http import jsontext, queries, schemas
+from notifier.http.addressing import read_recipient, used_channel
 from notifier.http.answers import json_answer
 from notifier.http.body import read_json, read_nothing
 from notifier.http.callers import Caller
 from notifier.http.checking import Errors, check_shape
-from notifier.http.compose import check_text, read_recipient
+from notifier.http.compose import check_text
 from notifier.http.notifications import relaxed, searched
 from notifier.http.parts import CONFIG, enter, read
 from notifier.http.schemas import SuppressionSearchRequest, SuppressRequest
@@ -108,7 +109,9 @@ def view(row: SuppressionRow) -> dict[str, Any]:
 def _asked(body: bytes, request: web.Request) -> tuple[SuppressRequest, Recipient]:
     fields, found = check_shape(jsontext.parse_object(body), SuppressRequest)
     errors: Errors = found
-    recipient = read_recipient(fields.channel, fields.to, relaxed(request.app[CONFIG]), errors)
+    config = relaxed(request.app[CONFIG])
+    channel = used_channel(fields.channel, fields.to, config, errors)
+    recipient = read_recipient(channel, fields.to, config, errors)
     check_text("/topic", fields.topic, schemas.MAX_TOPIC, errors)
     if errors or recipient is None:
         raise InvalidFields(sorted(errors, key=_pointer))

@@ -14,7 +14,7 @@ from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Accepted, Answer, Deferred, Outcome
-from notifier.domain.recipients import EmailAddress, PhoneNumber, Recipient
+from notifier.domain.recipients import ChatDestination, EmailAddress, PhoneNumber, Recipient
 from notifier.providers.base import Deadline, ProviderDefaults
 from notifier.providers.captured import Captured, CapturedMessage
 from notifier.providers.urls import ProviderUrl
@@ -82,6 +82,8 @@ def _shown(recipient: Recipient) -> str:
             return f"{_escaped(name or '')} <{_escaped(address)}>"
         case PhoneNumber(number):
             return _escaped(number)
+        case ChatDestination(name):
+            return _escaped(name)
         case _:
             return f"{recipient.platform} {_escaped(recipient.token[:_TOKEN_WIDTH])}…"
 

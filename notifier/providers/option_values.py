@@ -3,13 +3,23 @@
 import re
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from notifier.domain import simulator
 from notifier.domain.rates import parse_rate
 from notifier.providers.senders import Sender, parse_sender
+from notifier.providers.webhook_secrets import secrets_in
 
-Value = str | float | int | bool | Sender
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A value that is a secret: it never shows in a repr."""
+
+    text: str = field(repr=False)
+
+
+Value = str | float | int | bool | Sender | Hidden
 
 
 class NotAllowed(ValueError):
@@ -147,6 +157,30 @@ def google_project(text: str) -> str:
     if _PROJECT.fullmatch(text) is None:
         raise NotAllowed("must be a project's ID: 6 to 30 of a-z 0-9 - that begin with a letter")
     return text
+
+
+def apprise_url(text: str) -> Hidden:
+    if (
+        not text.isprintable()
+        or " " in text
+        or re.match(r"[a-z][a-z0-9+.-]{1,30}://", text, re.IGNORECASE) is None
+    ):
+        raise NotAllowed("must be one URL as Apprise takes it, percent-encoded as a whole")
+    return Hidden(text)
+
+
+def webhook_secrets(text: str) -> Hidden:
+    try:
+        secrets_in(text)
+    except ValueError as wrong:
+        raise NotAllowed(str(wrong)) from None
+    return Hidden(text)
+
+
+def hidden_query(text: str) -> Hidden:
+    if not text.isascii() or len(text) > _MAX_URL or any(character in " #" for character in text):
+        raise NotAllowed("must be a query as it stands behind the ?, percent-encoded as a whole")
+    return Hidden(text)
 
 
 def yes_or_no(text: str) -> bool:

@@ -13,6 +13,7 @@ from notifier.providers.option_values import (
     apns_environment,
     apns_topic,
     apple_id,
+    apprise_url,
     aws_region,
     between,
     configuration_set,
@@ -23,6 +24,7 @@ from notifier.providers.option_values import (
     file_path,
     google_project,
     helo,
+    hidden_query,
     key_file,
     key_path,
     messaging_service,
@@ -37,6 +39,7 @@ from notifier.providers.option_values import (
     twilio_account,
     verification_key,
     web_url,
+    webhook_secrets,
     weight,
     yes_or_no,
 )
@@ -207,4 +210,30 @@ SES: Mapping[str, Option] = {
     "region": Option(
         aws_region, "the region to sign for, where the host is an endpoint and not a region", "the host"
     ),
+}
+#: Of a chat, which is one account and has no other beside it.
+CHAT: Mapping[str, Option] = {
+    **{name: option for name, option in HTTP.items() if name not in {"weight", "dangerous_plain"}},
+    "name": Option(account_name, "what requests call it, each name once", "none; needed"),
+}
+WEBHOOK: Mapping[str, Option] = {
+    **CHAT,
+    "secret": Option(
+        webhook_secrets,
+        "what it is signed with: `whsec_…`; while it is changed the new one, a comma and the old one",
+        "none; needed, or `secret_file`",
+    ),
+    "secret_file": Option(key_file, "a file that holds the secret instead, on the hosts of the workers"),
+    "query": Option(hidden_query, "the query of the receiver's URL, percent-encoded: `query=key%3Dabc`"),
+    "dangerous_private": Option(yes_or_no, "a receiver at any address, private ones too", "`false`"),
+    "dangerous_plain": HTTP["dangerous_plain"],
+}
+APPRISE: Mapping[str, Option] = {
+    **CHAT,
+    "url": Option(
+        apprise_url,
+        "the service's URL as Apprise takes it, percent-encoded as a whole",
+        "none; or `url_file`",
+    ),
+    "url_file": Option(key_file, "a file that holds that URL as it is, on the hosts of the workers"),
 }

@@ -74,6 +74,17 @@ def _host_or_region(url: ProviderUrl) -> str | None:
     return "takes one of a host and a region, not both" if url.host and "region" in url.options else None
 
 
+def _one_of(one: str, other: str) -> Callable[[ProviderUrl], str | None]:
+    """A secret comes from one place."""
+
+    def check(url: ProviderUrl) -> str | None:
+        if (one in url.options) == (other in url.options):
+            return f"needs one of the options {one} and {other}, not both"
+        return None
+
+    return check
+
+
 def _smtp(
     name: str, port: int, own: Mapping[str, Option], *checks: Callable[[ProviderUrl], str | None]
 ) -> Scheme:
@@ -234,6 +245,30 @@ _ALL = (
         extra="webpush",
         imports=("pywebpush",),
         checks=(plain_only_at_home,),
+    ),
+    Scheme(
+        name="webhook+https",
+        channels=frozenset({Channel.CHAT}),
+        module="notifier.providers.webhook",
+        options=options.WEBHOOK,
+        example="webhook+https://hooks.example.com/notify?name=ops&secret=whsec_…",
+        kind="webhook",
+        host=Part.NEEDED,
+        port=443,
+        path=Part.ALLOWED,
+        needed=("name",),
+        checks=(plain_only_at_home, _one_of("secret", "secret_file")),
+    ),
+    Scheme(
+        name="apprise",
+        channels=frozenset({Channel.CHAT}),
+        module="notifier.providers.apprise",
+        options=options.APPRISE,
+        example="apprise://?name=ops&url_file=/etc/notifier/ops.url",
+        needed=("name",),
+        extra="apprise",
+        imports=("apprise",),
+        checks=(_one_of("url", "url_file"),),
     ),
 )
 

@@ -6,7 +6,7 @@ by name, because each of them breaks a promise in silence.
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import structlog
 from dramatiq.encoder import JSONEncoder
 from dramatiq.errors import ActorNotFound
 
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import STANDING, Lane
 from notifier.queueing.broker import Epoch, Proxy, Settlement
 from notifier.queueing.messages import BadMessage, QueueMessage, decode
 
@@ -28,9 +28,14 @@ Settle = Callable[[int, bool], None]
 class BodyCheck:
     """Turns bodies into proxies; counts those that are not ours, by reason."""
 
-    def __init__(self, prefix: str, on_bad_message: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        on_bad_message: Callable[[str, str], None] | None = None,
+        lanes: Iterable[Lane] | None = None,
+    ) -> None:
         self.prefix: Final = prefix
-        self.lanes: Final = {lane.queue(prefix): lane for lane in Lane.all()}
+        self.lanes: Final = {lane.queue(prefix): lane for lane in (lanes or Lane.all(STANDING))}
         self.bad_messages: Final[Counter[str]] = Counter()
         self._on_bad_message = on_bad_message
         self._lock = threading.Lock()

@@ -40,10 +40,11 @@ class EmbeddedBroker(dramatiq.Broker):
         *,
         on_room: Callable[[str], None] | None = None,
         on_bad_message: Callable[[str, str], None] | None = None,
+        lanes: Iterable[Lane] | None = None,
     ) -> None:
         require_json_encoder()
         super().__init__(middleware=middleware or [])
-        self.bodies = BodyCheck(prefix, on_bad_message)
+        self.bodies = BodyCheck(prefix, on_bad_message, lanes)
         #: Called with a queue's name when it has room again; may be set after the start.
         self.on_room = on_room
         self._all = {name: EmbeddedQueue(name, limit, self._room) for name in self.bodies.lanes}
@@ -89,11 +90,15 @@ class EmbeddedBroker(dramatiq.Broker):
         with self._publishing:  # room only grows while it is held, so what was admitted still fits
             if self._closed:
                 raise NotConfirmed("the broker is closed")
-            full = [name for name, group in bodies.items() if not self._all[name].admits(len(group))]
+            # A channel that is not used any more has no queue; what waits for it is kept in storage.
+            full = [name for name, group in bodies.items() if not self._admits(name, len(group))]
             if full:
                 raise NotConfirmed(f"no room in {', '.join(full)}")
             for name, group in bodies.items():
                 self._all[name].put(group)
+
+    def _admits(self, name: str, count: int) -> bool:
+        return name in self._all and self._all[name].admits(count)
 
     def put_body(self, queue_name: str, body: bytes) -> None:
         """Put a raw body into a queue as a stranger would; it is checked when it is delivered."""

@@ -77,7 +77,7 @@ class OrphanHunt:
             ready = None
         with reading(self._engine) as connection:
             started = relaying.oldest_started(connection, self._config.beat_fresh)
-        for lane in Lane.all():
+        for lane in self._road.lanes:
             if ready is not None and ready.get(lane, 0) == 0:
                 yield lane, None
             elif lane in started:
@@ -139,5 +139,5 @@ class OrphanHunt:
                     again=config.ring_again,
                 )
             )
-            for lane in Lane.all()
+            for lane in self._road.lanes
         )

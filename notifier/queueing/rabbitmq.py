@@ -17,7 +17,7 @@ import dramatiq
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.errors import ConnectionClosed, QueueJoinTimeout
 
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import STANDING, Lane
 from notifier.queueing import rabbitmq_topology
 from notifier.queueing.ack_clock import AckClock
 from notifier.queueing.bodies import BodyCheck, require_json_encoder
@@ -38,8 +38,8 @@ _CALL_SECONDS = 15.0
 class NotifierRabbitmqBroker(RabbitmqBroker):
     """Lanes on RabbitMQ: no delay queues, confirmed publishes, settlements instead of acks.
 
-    `url` may name several brokers, separated by ``;``; `lanes` (by default all) are those whose queues
-    the publisher declares on each of its connections. Raises `ValueError` for a URL that can't be
+    `url` may name several brokers, separated by ``;``; `lanes` (by default those that there always are) are those
+    whose queues the publisher declares on each of its connections. Raises `ValueError` for a URL that can't be
     read and `RuntimeError` for a foreign encoder.
     """
 
@@ -61,7 +61,9 @@ class NotifierRabbitmqBroker(RabbitmqBroker):
         self.parameters = parameters(url, ca_file=ca_file, name="notifier consumer")
         self._hosts = Hosts(self.parameters)
         self.topology = Topology(queue_type, delivery_limit)
-        self.bodies = BodyCheck(prefix, on_bad_message)
+        # Those that there always are may be consumed even where somebody else declares them.
+        known = dict.fromkeys((*Lane.all(STANDING), *(lanes or ())))
+        self.bodies = BodyCheck(prefix, on_bad_message, known)
         self._publisher = RabbitmqPublisher(
             url,
             prefix=prefix,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import STANDING, Lane
 from notifier.queueing.messages import QueueMessage
 from notifier.queueing.rabbitmq_confirms import Group
 from notifier.queueing.rabbitmq_options import PublisherOptions
@@ -39,7 +39,7 @@ class RabbitmqPublisher:
         ca_file: str | None = None,
     ) -> None:
         self._prefix = prefix
-        lanes = Lane.all() if lanes is None else lanes
+        lanes = Lane.all(STANDING) if lanes is None else lanes
         candidates = parameters(url, ca_file=ca_file, name="notifier publisher")
         for candidate in candidates:
             # An alarm is waited out on the same connection (deadlines are our own): each new one

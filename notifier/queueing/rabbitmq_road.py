@@ -27,11 +27,16 @@ LOOK_SECONDS = 2.0
 class RabbitmqRoad:
     """See `notifier.queueing.roads.Road`."""
 
-    def __init__(self, broker: NotifierRabbitmqBroker, prefix: str) -> None:
+    def __init__(self, broker: NotifierRabbitmqBroker) -> None:
         self._broker = broker
-        self._queues = {lane: lane.queue(prefix) for lane in Lane.all()}
+        self._queues = {lane: name for name, lane in broker.bodies.lanes.items()}
         self._dead_names = [dead_name(name) for name in self._queues.values()]
         self._dead = _DeadLetters()
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """See `notifier.queueing.roads.Road`."""
+        return tuple(self._queues)
 
     def ready(self) -> Mapping[Lane, int] | None:
         """By passive declares; a queue that is gone counts as empty."""

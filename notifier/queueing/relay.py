@@ -190,8 +190,8 @@ class Relay:
         still under way, so that no backlog moves from storage into memory.
         """
         room = BELLS_UNDER_WAY - self._handover.under_way
-        lanes = [lane for lane in Lane.all() if self._has_room(lane)]
-        waits = len(lanes) < len(Lane.all()) or not self._handover.flowing
+        lanes = [lane for lane in self._road.lanes if self._has_room(lane)]
+        waits = len(lanes) < len(self._road.lanes) or not self._handover.flowing
         if room <= 0 or not lanes:
             return 0, True
         limit = self._config.batch if self._handover.flowing else 1

@@ -15,6 +15,10 @@ Ring = Callable[[list[UUID]], None]
 class Road(Protocol):
     """A broker, as the relay sees it. A broker that is away makes no error here, only no answer."""
 
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes that it has a queue for; what is owed for others waits in storage."""
+
     def ready(self) -> Mapping[Lane, int] | None:
         """How many messages are ready in each lane's queue; None when that can't be told."""
 
@@ -28,10 +32,15 @@ class Road(Protocol):
 class EmbeddedRoad:
     """The broker inside this process."""
 
-    def __init__(self, broker: EmbeddedBroker, prefix: str, limit: int) -> None:
+    def __init__(self, broker: EmbeddedBroker, limit: int) -> None:
         self._broker = broker
-        self._queues = {lane: lane.queue(prefix) for lane in Lane.all()}
+        self._queues = {lane: name for name, lane in broker.bodies.lanes.items()}
         self._limit = limit
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """See `Road`."""
+        return tuple(self._queues)
 
     def ready(self) -> Mapping[Lane, int] | None:
         """See `Road`."""

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from notifier.domain.lanes import Channel
+from notifier.domain import simulator
+from notifier.domain.lanes import Channel, Lane
 from notifier.providers.urls import ProviderUrlError, missing_extra, missing_sender, parse_url
 from notifier.settings.fields import Settings
 from notifier.settings.names import variable
@@ -29,9 +30,11 @@ def clashes(settings: Settings) -> list[Clash]:
         *_waits(settings),
         *_limits(settings),
         *_lanes(settings),
+        *_unused_lanes(settings),
         *_files(settings),
         *_links(settings),
         *_providers(settings),
+        *_destinations(settings),
         *_production(settings),
     ]
 
@@ -77,9 +80,9 @@ def _providers(settings: Settings) -> Iterator[Clash]:
         settings.drain_seconds - settings.drain_margin_seconds,
         settings.lease_seconds - settings.lease_margin_seconds,
     )
-    for channel in Channel:
+    for channel, urls in settings.providers.items():
         name = f"{channel}_providers"
-        for url in getattr(settings, name):
+        for url in urls:
             try:
                 parsed = parse_url(channel, url)
             except ProviderUrlError as wrong:
@@ -97,6 +100,36 @@ def _providers(settings: Settings) -> Iterator[Clash]:
                     f"?timeout= must be at most {longest:g} seconds, so that drain and lease outlast the call"
                 )
                 yield Clash((name, "drain_seconds", "lease_seconds"), allowed)
+
+
+def _destinations(settings: Settings) -> Iterator[Clash]:
+    """A chat is named by requests: each name leads to one place, and the simulator's to none."""
+    known = set[str]()
+    for url in settings.chat_providers:
+        try:
+            parsed = parse_url(Channel.CHAT, url)
+        except ProviderUrlError:
+            continue  # `_providers` says what is wrong
+        name = parsed.name
+        if "weight" in parsed.options:
+            yield Clash(("chat_providers",), f"{name} takes no weight: no other chat stands in for it")
+        if name in known:
+            yield Clash(("chat_providers",), f"two chats are called {name}: give each its own ?name=")
+        if name.startswith(simulator.TOKEN_PREFIX):
+            allowed = f"no chat's name may begin with {simulator.TOKEN_PREFIX}: those are for test keys"
+            yield Clash(("chat_providers",), allowed)
+        known.add(name)
+
+
+def _unused_lanes(settings: Settings) -> Iterator[Clash]:
+    """A figure for a lane that is not there would be accepted and ignored."""
+    unused = {lane.name for lane in Lane.all(Channel)} - {lane.name for lane in settings.lanes}
+    for field in ("lane_weights", "lane_minimums", "lane_rates"):
+        for name, _ in getattr(settings, field):
+            if name in unused:
+                missing = f"{name.partition('.')[0]}_providers"
+                allowed = f"{name} is no lane unless {variable(missing)} is set"
+                yield Clash((field, missing), allowed)
 
 
 def _lanes(settings: Settings) -> Iterator[Clash]:

@@ -6,13 +6,12 @@ The comments are the operator's manual: `.env.example` repeats them word for wor
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
 
-from notifier.domain.lanes import Lane, Priority
+from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.quotas import Quota
+from notifier.settings.conclusions import Conclusions
 from notifier.settings.names import shown, variable
 from notifier.settings.rules import Answers, Retries, answer_rules, retry_rules
-from notifier.settings.urls import leads_away
 from notifier.settings.values import (
-    SettingsError,
     broker,
     database,
     figures,
@@ -31,16 +30,15 @@ from notifier.settings.values import (
 )
 from notifier.telemetry.signals import CRASH_POINTS
 
-#: Commands that are several processes: a broker that lives in one of them can't serve.
-_NEED_SERVERS = frozenset({"serve", "work", "dramatiq"})
 _HOST = matching(r"[A-Za-z0-9.:_-]{1,253}", "a host name or IP address")
 _CONSOLE = ("console://",)
-#: What a figure may be given for: a priority, or one lane.
-_LANES = (*(str(priority) for priority in Priority), *(lane.name for lane in Lane.all()))
+#: What a figure may be given for: a priority, or one lane; of a channel without lanes a check says so.
+_NAMES = tuple(lane.name for lane in Lane.all(Channel))
+_LANES = (*(str(priority) for priority in Priority), *_NAMES)
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
-class Settings:
+class Settings(Conclusions):
     """Everything that can be set, read once at the start; `load_settings` has checked it."""
 
     #: The database's URL: sqlite:///FILE for one machine, postgresql+psycopg2://… for servers. Holds the truth.
@@ -145,8 +143,12 @@ class Settings:
     sms_providers: tuple[str, ...] = setting(_CONSOLE, providers())
     #: Push providers, likewise, one for each platform: fcm://, apns://, webpush:// (docs/providers), console://. Secret: NOTIFIER_PUSH_PROVIDERS_FILE names a file instead.
     push_providers: tuple[str, ...] = setting(_CONSOLE, providers())
+    #: Chats, each URL one destination by its ?name=, without fail-over between them: webhook+https://HOST/PATH?name=ops&secret=whsec_…,
+    #: apprise://?name=dev&url_file=/etc/notifier/dev.url (docs/providers), console://?name=ops. Empty: there is no
+    #: channel chat and none of its lanes. Secret: NOTIFIER_CHAT_PROVIDERS_FILE names a file instead.
+    chat_providers: tuple[str, ...] = setting((), providers(optional=True))
     #: Rates of single lanes over all processes, needed besides their provider's: email.high=50/m email.low=10/m.
-    lane_rates: tuple[tuple[str, float], ...] = setting((), rates(tuple(lane.name for lane in Lane.all())))
+    lane_rates: tuple[tuple[str, float], ...] = setting((), rates(_NAMES))
     #: Notifications that a tenant may send, so many at once: acme=100/m other=5/s *=1000/m (* is each other tenant).
     #: Beyond it the door answers 429; what came in before waits its turn as a due time. Empty: none is limited.
     tenant_rates: tuple[tuple[str, Quota], ...] = setting((), quotas())
@@ -264,27 +266,6 @@ class Settings:
     log_format: str = setting("auto", one_of("json", "console", "auto"))
     #: Names a point at which the process kills itself. For tests of crashes only: refused in production; empty: none.
     crash_at: str = setting("", one_of(*sorted(CRASH_POINTS), optional=True))
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the broker lives in this process."""
-        return self.broker_url == "embedded://"
-
-    @property
-    def broker_urls(self) -> tuple[str, ...]:
-        """The URLs of the broker's nodes."""
-        return tuple(self.broker_url.split(";"))
-
-    @property
-    def production(self) -> bool:
-        """Whether this is the real thing: the broker or the database is on another machine."""
-        return any(map(leads_away, (self.database_url, *self.broker_urls)))
-
-    def require_servers(self, command: str) -> None:
-        """Raise `SettingsError` if `command` is several processes and the broker lives in only one."""
-        if self.embedded and command in _NEED_SERVERS:
-            allowed = f"must be amqp://… or amqps://… for `{command}`: embedded:// lives in one process (`notifier dev`)"
-            raise SettingsError([(variable("broker_url"), allowed)])
 
     def shown(self) -> dict[str, str]:
         """Every setting's variable and value, without secrets."""

@@ -16,7 +16,6 @@ from notifier.settings.values import SHOWN, Rule, SettingsError
 
 #: Read by `notifier send`, not settings of the service.
 _NOT_OURS = frozenset({"NOTIFIER_URL", "NOTIFIER_API_KEY"})
-_NOT_YET = {"NOTIFIER_CHAT_PROVIDERS": "is not supported yet: leave it unset"}
 #: What Kubernetes puts into every pod beside a Service called notifier or notifier-…
 _SERVICE_LINK = re.compile(
     r"NOTIFIER(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)"
@@ -156,7 +155,7 @@ def _unknown(env: _Source, rules: Mapping[str, Rule]) -> dict[str, str]:
     for name in env.names() - known:
         link = _SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and "://" in (env.take(name) or ""))
         if not link:
-            problems[name] = _NOT_YET.get(name) or _suggest(name, known)
+            problems[name] = _suggest(name, known)
     return problems
 
 

@@ -10,6 +10,7 @@ _PLAIN_KEYS = frozenset(
         "rate",
         "burst",
         "weight",
+        "name",
         "from",
         "region",
         "timeout",

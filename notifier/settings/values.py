@@ -251,11 +251,12 @@ def broker() -> Rule:
     )
 
 
-def providers() -> Rule:
+def providers(*, optional: bool = False) -> Rule:
     """A channel's providers in order of preference."""
     return Rule(
         urls.provider_urls,
         "one or more URLs such as console:// or smtp://HOST:PORT, separated by spaces, no two the same",
         secret=True,
+        optional=optional,
         show=lambda found: " ".join(map(urls.masked, found)),
     )

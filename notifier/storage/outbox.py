@@ -107,7 +107,7 @@ def take_due(
     """
     due = select(outbox.c.id, outbox.c.due_at, _length(connection).label("bells"))
     due = due.where(outbox.c.due_at <= db_now())
-    if lanes is not None and len(lanes) < len(Lane.all()):
+    if lanes is not None and len(lanes) < len(Lane.all(Channel)):
         names = [(str(lane.channel), str(lane.priority)) for lane in lanes]
         due = due.where(tuple_(outbox.c.channel, outbox.c.priority).in_(names))
     taken = due.order_by(outbox.c.due_at).limit(limit).with_for_update(skip_locked=True).cte("taken")

@@ -1,6 +1,6 @@
 """How long the oldest notification of each lane has been due, found by the index on unfinished rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Engine, ScalarSelect, select
 
@@ -14,13 +14,12 @@ from notifier.storage.types import db_now
 _table = notifications.c
 
 
-def oldest_ages(engine: Engine) -> Mapping[Lane, float | None]:
-    """Seconds since the oldest one that waits for its turn became due, by the database's clock.
+def oldest_ages(engine: Engine, lanes: Sequence[Lane]) -> Mapping[Lane, float | None]:
+    """Of each of these lanes the seconds since the oldest one that waits for its turn became due, by the database's clock.
 
     None when nothing waits. What is being sent, is held or waits for its next attempt is passed over;
     no more than the `EXAMINED` oldest rows of a lane are looked at, and most often one is enough.
     """
-    lanes = Lane.all()
     with reading(engine) as connection:
         row = connection.execute(select(db_now(), *(_oldest(lane) for lane in lanes))).one()
     now, found = row[0], row[1:]

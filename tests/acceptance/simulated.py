@@ -34,6 +34,8 @@ def to_of(channel: Channel, ending: Ending) -> dict[str, str]:
             return {"phone": f"+44770090000{list(Ending).index(ending)}"}
         case Channel.PUSH:
             return {"push_token": f"simulator-{ending}", "platform": "apns"}
+        case Channel.CHAT:
+            return {"chat": f"simulator-{ending}"}
 
 
 def request_of(channel: Channel, to: dict[str, str]) -> dict[str, object]:

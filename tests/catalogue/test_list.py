@@ -12,6 +12,7 @@ from tests.catalogue import (
     test_e_content,
     test_f_access,
     test_g_broker,
+    test_own_chat,
     test_own_http,
     test_own_lanes,
     test_own_values,
@@ -29,7 +30,7 @@ TABLES = (
     test_f_access,
     test_g_broker,
 )
-OWN_MODULES = (test_own_http, test_own_values, test_own_lanes)
+OWN_MODULES = (test_own_http, test_own_values, test_own_lanes, test_own_chat)
 _ENTRY = re.compile(r"\b[A-G]\d\d\b")
 
 

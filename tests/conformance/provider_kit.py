@@ -8,6 +8,7 @@ from uuid import UUID
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Content, Outgoing
+from notifier.domain.outcomes import Outcome, Refused
 from notifier.domain.recipients import Recipient
 from notifier.providers.base import Account, ProviderDefaults
 from notifier.providers.registry import parse_provider_url
@@ -19,6 +20,9 @@ USER, PASSWORD = "mailer-account", "s3cret-passw0rd"
 BODY = "the-body-of-the-message"
 #: The whole call's bound in these tests, and what a busy machine may add to it, in seconds.
 BOUND, GRACE = 0.6, 1.5
+
+
+_REFUSED = Refused(Reason.PROVIDER_REJECTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +42,10 @@ class Http:
     repeats: Callable[[str], Said]
     token: Callable[[Heard], str | None] | None = None
     answers_by_status: bool = True
-    #: What a 404 says of the recipient, where the URL is the recipient's own.
-    not_found: Reason = Reason.PROVIDER_REJECTED
+    #: What a 404 means; where the URL is the recipient's own, something of the recipient.
+    not_found: Outcome = _REFUSED
+    #: What `refuses` is about; without a recipient of the provider's own it is the request.
+    refused: Reason = Reason.INVALID_RECIPIENT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,13 +50,13 @@ def answered(candidate: Candidate, answer: Answer, seconds: float = 5.0) -> tupl
 
 
 def test_answers_in_its_own_form_are_understood(candidate):
-    """A temporary error is Deferred, a refused recipient Refused; both keep the provider's code."""
+    """A temporary error is Deferred, a refused recipient (or request) Refused; both keep the provider's code."""
     deferred, _ = answered(candidate, http_of(candidate).defers)
     assert isinstance(deferred, Deferred)
     assert deferred.answer.code
     refused, _ = answered(candidate, http_of(candidate).refuses)
     assert isinstance(refused, Refused)
-    assert refused.reason == Reason.INVALID_RECIPIENT
+    assert refused.reason == http_of(candidate).refused
     assert refused.answer.code
 
 
@@ -74,7 +74,7 @@ def test_answers_in_its_own_form_are_understood(candidate):
 def test_answers_in_no_form_mean_what_their_status_says(candidate, status, expected):
     """A proxy or load balancer in between speaks HTTP, not the provider's protocol; Retry-After is heard."""
     if status == 404:
-        expected = Refused(http_of(candidate).not_found)
+        expected = http_of(candidate).not_found
     asked = {"Retry-After": "7"} if getattr(expected, "not_before", None) else {}
     outcome, _ = answered(candidate, Said(status, b"<html>no</html>", {"Content-Type": "text/html", **asked}))
     assert replace(outcome, answer=expected.answer) == expected

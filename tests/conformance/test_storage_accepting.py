@@ -9,7 +9,7 @@ import pytest
 
 from notifier.domain.attachments import Attachment
 from notifier.domain.ids import time_of, uuid7
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Channel, Lane
 from notifier.domain.lifecycle import Mode, OnUncertain, Status
 from notifier.domain.notification import Content
 from notifier.domain.recipients import EmailAddress, Platform, PushToken
@@ -284,11 +284,14 @@ def test_a_row_is_not_due_before_its_grace_and_a_released_one_is_when_said(engin
 
 
 def test_only_rows_of_the_lanes_that_have_room_are_taken(engine):
-    owe(engine, [Bell(lane, uuid4(), 1) for lane in Lane.all()])
+    owe(engine, [Bell(lane, uuid4(), 1) for lane in Lane.all(Channel)])
     assert due(engine, lanes=[]) == []
     taken = due(engine, lanes=[EMAIL_LOW, SMS_HIGH])
     assert {one.lane for one in taken} == {EMAIL_LOW, SMS_HIGH}
     assert len(due(engine, lanes=list(Lane.all()))) == len(Lane.all()) - 2
+    assert {one.lane for one in due(engine, lanes=Lane.all(Channel))} == set(Lane.all([Channel.CHAT])), (
+        "what a channel is owed that is not used waits for it"
+    )
 
 
 def test_no_more_is_taken_than_there_is_room_for_but_always_something(engine):

@@ -52,11 +52,11 @@ def test_saying_it_twice_keeps_who_said_it_first(engine):
 
 def test_the_age_of_the_oldest_that_is_due(engine):
     """By lane; null where nothing waits."""
-    assert set(waiting.oldest_ages(engine)) == set(Lane.all())
-    assert set(waiting.oldest_ages(engine).values()) == {None}
+    assert set(waiting.oldest_ages(engine, Lane.all())) == set(Lane.all())
+    assert set(waiting.oldest_ages(engine, Lane.all()).values()) == {None}
     for seconds in (30, 90, 60):
         queued_for(engine, keep_one(engine), seconds)
-    found = waiting.oldest_ages(engine)
+    found = waiting.oldest_ages(engine, Lane.all())
     assert found[EMAIL_HIGH] == pytest.approx(90, abs=20)
     assert found[EMAIL_LOW] is None
 
@@ -74,9 +74,9 @@ def test_only_what_waits_for_its_turn_counts(engine):
         other = keep_one(engine)
         queued_for(engine, other, 400)
         change(engine, other, **values)
-    assert waiting.oldest_ages(engine)[EMAIL_HIGH] is None
+    assert waiting.oldest_ages(engine, Lane.all())[EMAIL_HIGH] is None
     queued_for(engine, keep_one(engine), 5)
-    assert waiting.oldest_ages(engine)[EMAIL_HIGH] == pytest.approx(5, abs=20)
+    assert waiting.oldest_ages(engine, Lane.all())[EMAIL_HIGH] == pytest.approx(5, abs=20)
 
 
 def test_a_worker_learns_of_each_change_once_and_keeps_what_it_knew(engine):

@@ -72,6 +72,8 @@ class Paper:
 class Lanes:
     """A road as it is told."""
 
+    lanes = Lane.all()
+
     def __init__(self):
         self.counts = dict.fromkeys(Lane.all(), 1)
         self.full = set()

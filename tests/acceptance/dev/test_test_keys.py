@@ -27,7 +27,11 @@ def limit():
 @pytest.fixture
 def dev(tmp_path, server, limit):
     """`notifier dev` with a real server for e-mail."""
-    running = Dev(tmp_path, NOTIFIER_EMAIL_PROVIDERS=f"smtp://127.0.0.1:{server.port}{limit}")
+    running = Dev(
+        tmp_path,
+        NOTIFIER_EMAIL_PROVIDERS=f"smtp://127.0.0.1:{server.port}{limit}",
+        NOTIFIER_CHAT_PROVIDERS="console://?name=ops",
+    )
     yield running
     running.end(15)
 
@@ -39,7 +43,7 @@ def clients(dev):
 
 
 def test_each_magic_recipient_ends_as_it_is_written_down_and_nothing_leaves(dev, server):
-    """Every ending in three channels; beside them one live e-mail, the only one that the server gets."""
+    """Every ending in four channels; beside them one live e-mail, the only one that the server gets."""
     test, live = clients(dev)
     made = {(channel, one): test.send(channel, to_of(channel, one)) for channel in Channel for one in Ending}
     real = live.send(Channel.EMAIL, ADA)

@@ -2,7 +2,7 @@
 
 from notifier.domain.lanes import Channel
 from notifier.domain.notification import Content
-from notifier.domain.recipients import EmailAddress, PhoneNumber, Platform, PushToken
+from notifier.domain.recipients import ChatDestination, EmailAddress, PhoneNumber, Platform, PushToken
 from tests.conformance.provider_kit import BODY, Candidate
 
 CANDIDATES = [
@@ -26,5 +26,12 @@ CANDIDATES = [
         recipient=PushToken("a" * 64, Platform.APNS),
         content=Content(title="Hi", text=BODY),
         url="console://",
+    ),
+    Candidate(
+        name="console-chat",
+        channel=Channel.CHAT,
+        recipient=ChatDestination("ops"),
+        content=Content(title="Hi", text=BODY),
+        url="console://?name=ops",
     ),
 ]

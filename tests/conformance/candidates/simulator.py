@@ -2,7 +2,14 @@
 
 from notifier.domain.lanes import Channel
 from notifier.domain.notification import Content
-from notifier.domain.recipients import EmailAddress, PhoneNumber, Platform, PushToken, Recipient
+from notifier.domain.recipients import (
+    ChatDestination,
+    EmailAddress,
+    PhoneNumber,
+    Platform,
+    PushToken,
+    Recipient,
+)
 from notifier.providers import simulator
 from tests.conformance.provider_kit import BODY, BOUND, Candidate
 
@@ -11,6 +18,7 @@ _RECIPIENTS: dict[Channel, Recipient] = {
     Channel.EMAIL: EmailAddress("ada.lovelace@example.com", "Ada"),
     Channel.SMS: PhoneNumber("+447700900000"),
     Channel.PUSH: PushToken("a" * 64, Platform.APNS),
+    Channel.CHAT: ChatDestination("ops"),
 }
 CANDIDATES = [
     Candidate(

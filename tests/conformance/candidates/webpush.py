@@ -5,6 +5,7 @@ import json
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Content
+from notifier.domain.outcomes import Refused
 from tests.conformance.provider_kit import BODY, PASSWORD, USER, Candidate, Http
 from tests.nodes.browser import Subscription, options, vapid_file
 from tests.nodes.lasting import lasting_folder
@@ -32,7 +33,7 @@ CANDIDATES = [
             refuses=problem(410),
             repeats=lambda text: problem(410, text),
             token=lambda heard: heard.headers.get("topic"),
-            not_found=Reason.INVALID_RECIPIENT,
+            not_found=Refused(Reason.INVALID_RECIPIENT),
         ),
     ).over_http()
 ]

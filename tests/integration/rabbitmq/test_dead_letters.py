@@ -18,7 +18,7 @@ def road(rabbitmq_vhost_url, make_broker, prefix):
     broker.declare_all([LANE])
     broker.publisher().start()
     wait_until(lambda: broker.publisher().connected, 10, "a connection")
-    return RabbitmqRoad(broker, prefix)
+    return RabbitmqRoad(broker)
 
 
 def bury(url, prefix, bodies):

@@ -22,7 +22,7 @@ from notifier.cli.main import COMMANDS
         ("keys create --name x --mode rehearsal", "'live', 'test'"),
         ("keys revoke nk_live_abcdefgh_0123", "must be a key's id"),
         ("keys revoke", "ID"),
-        ("send --text x", "give one of --email, --phone and --push-token"),
+        ("send --text x", "give one of --email, --phone, --push-token and --chat"),
         ("send --phone +14155552671 --email a@example.com", "give only one of"),
         ("send --phone +14155552671 --priority urgent", "'high', 'medium', 'low'"),
         ("send --phone +14155552671 --ttl soon", "--ttl"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.delivery.choosing import account_for, serving
+from notifier.delivery.choosing import account_for, destination_of, serving
 from notifier.domain import simulator
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Mode
@@ -69,3 +69,18 @@ def test_nobody_is_chosen_who_does_not_serve_the_platform():
     assert chosen(Platform.FCM, wanted="apple", granted="one") is None
     assert chosen(Platform.WEBPUSH, granted="one") == "any"
     assert serving(live, None) is live
+
+
+@given(LIVE, st.sampled_from(["first", "second", "gone"]), st.none() | NAMES, st.none() | NAMES)
+def test_a_chat_goes_to_the_account_that_it_names_or_to_none(live, destination, wanted, granted):
+    """Whatever the gate granted or the row says: another URL is another chat, with other readers."""
+    among = serving(live, None, destination)
+    found = account_for(Mode.LIVE, among, SIMULATOR, wanted=wanted, granted=granted)
+    assert found is None or found is live[destination]
+    assert account_for(Mode.LIVE, among, SIMULATOR, granted=granted) is live.get(destination)
+
+
+def test_only_a_chat_names_its_account():
+    assert destination_of({"chat": "ops"}) == "ops"
+    assert destination_of({"email": "ada@example.com"}) is None
+    assert destination_of({"chat": 5}) is None

@@ -135,3 +135,28 @@ def test_weights_hold_among_those_that_serve_a_platform():
 def test_an_account_that_names_no_platform_serves_all():
     made = Router({Channel.PUSH: {"console": None}})
     assert made.names(Channel.PUSH, Platform.WEBPUSH) == ("console",)
+
+
+CHAT = Lane(Channel.CHAT, Priority.HIGH)
+
+
+def chat_router(limits=None, breakers=None):
+    return Router({Channel.CHAT: {"ops": None, "dev": None}}, limits, breakers)
+
+
+def test_for_chats_the_gate_names_no_account_and_takes_no_accounts_permit():
+    """Only the message says where it goes: leave to look at it is all that can be given."""
+    assert chat_router(Permits(ops=NotBefore(9), dev=NotBefore(9))).grant(CHAT) == Grant("")
+    assert chat_router(Permits(**{"": NotBefore(0.3)})).grant(CHAT) == NotBefore(0.3), "the lane's own limit"
+    assert isinstance(Router({}).grant(CHAT), NotBefore)
+
+
+def test_one_chat_that_is_out_holds_up_no_other():
+    """With all of them out the lane waits, its backlog in the broker; a probe's right is left for its own message."""
+    health = Health(ops=Leave.NO, dev=Leave.PROBE)
+    router = chat_router(breakers=health)
+    assert router.grant(CHAT) == Grant("")
+    assert health.handed_back == ["dev"]
+    assert router.grant_of(CHAT, "dev") == Grant("dev", probe=True)
+    assert isinstance(router.grant_of(CHAT, "ops"), NotBefore)
+    assert isinstance(chat_router(breakers=Health(ops=Leave.NO, dev=Leave.NO)).grant(CHAT), NotBefore)

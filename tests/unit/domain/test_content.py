@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.domain.content import check_content, check_options, push_payload_size
+from notifier.domain.content import MAX_CHAT_TEXT, check_content, check_options, push_payload_size
 from notifier.domain.lanes import Channel
 from notifier.domain.notification import Content
 from notifier.domain.options import ALLOWED_HEADERS, MAX_ERRORS
 
-EMAIL, SMS, PUSH = Channel
+EMAIL, SMS, PUSH, CHAT = Channel
 
 
 def found(channel, **fields):
@@ -213,7 +213,7 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
-_OPTION = st.sampled_from(["reply_to", "headers", "sender_id", "collapse_key", "data", "from"])
+_OPTION = st.sampled_from(["reply_to", "headers", "sender_id", "collapse_key", "data", "format", "from"])
 
 
 @settings(deadline=None)
@@ -225,3 +225,22 @@ def test_any_json_is_judged_without_an_exception(channel, options):
     """Only the channel's own key can pass."""
     errors = check_options(channel, options)
     assert errors or set(options) <= {channel}
+
+
+def test_a_chat_message_is_a_text_and_maybe_a_title():
+    """As long as services take in one message."""
+    good = Content(title="Deploy", text="x" * MAX_CHAT_TEXT)
+    assert check_content(CHAT, good) == []
+    found = check_content(CHAT, Content(title="two\nlines", text="x" * (MAX_CHAT_TEXT + 1), subject="no"))
+    assert {(one.pointer, one.code) for one in found} == {
+        ("/subject", "not_allowed"),
+        ("/title", "control_characters"),
+        ("/text", "too_long"),
+    }
+    assert [one.pointer for one in check_content(CHAT, Content(title="alone"))] == ["/text"]
+
+
+def test_a_chats_text_is_plain_or_markdown():
+    assert wrong(CHAT, {"chat": {"format": "markdown"}}) == wrong(CHAT, {"chat": {"format": "plain"}}) == []
+    assert wrong(CHAT, {"chat": {"format": "html"}}) == [("/chat/format", "not_allowed")]
+    assert wrong(CHAT, {"push": {}}) == [("/push", "not_allowed")]

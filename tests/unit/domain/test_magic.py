@@ -6,6 +6,7 @@ from notifier.domain.errors import InvalidInput
 from notifier.domain.lifecycle import Mode
 from notifier.domain.magic import check_mode, ending_of
 from notifier.domain.recipients import (
+    ChatDestination,
     EmailAddress,
     PhoneNumber,
     Platform,
@@ -22,6 +23,7 @@ MAGIC = [
         EmailAddress.parse(f"{ending}@simulator.notifier"),
         PhoneNumber.parse(f"+44770090000{place}"),
         *(PushToken.parse(f"simulator-{ending}", platform) for platform in Platform),
+        ChatDestination.parse(f"simulator-{ending}"),
     )
 ]
 
@@ -49,7 +51,7 @@ def test_the_endings_are_those_that_are_written_down():
 @pytest.mark.parametrize(("recipient", "ending"), MAGIC)
 def test_a_live_key_is_refused_the_field_named_and_why(recipient, ending):
     error = refused(recipient, Mode.LIVE)
-    assert error.pointer in {"/email", "/phone", "/push_token"}
+    assert error.pointer in {"/email", "/phone", "/push_token", "/chat"}
     assert "simulator.notifier" in error.detail
     assert "test key" in error.detail
 

@@ -1,6 +1,7 @@
 """Recipients: what is refused at the door, how what is taken is kept, and that nothing of it leaks."""
 
 import json
+import re
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,6 +11,7 @@ from notifier.domain.errors import InvalidInput
 from notifier.domain.lanes import Channel
 from notifier.domain.recipients import (
     SIMULATOR_PHONES,
+    ChatDestination,
     EmailAddress,
     PhoneNumber,
     Platform,
@@ -238,3 +240,22 @@ def test_a_number_taken_is_e164(text):
         return
     assert number == text
     assert number[1:].isdigit()
+
+
+@settings(deadline=None)
+@given(st.text(max_size=70))
+@example("ops")
+@example("simulator-bounce")
+@example("ops\n")
+@example("https://hooks.example.com/s3cret")
+def test_a_chat_is_a_name_and_never_a_url(text):
+    """As accounts are named; what is refused is not repeated."""
+    if not re.fullmatch("[a-z0-9][a-z0-9._:-]{0,62}", text):
+        with pytest.raises(InvalidInput) as caught:
+            ChatDestination.parse(text)
+        assert caught.value.pointer == "/chat"
+        assert len(text) < 4 or text not in caught.value.detail
+        return
+    found = ChatDestination.parse(text)
+    assert recipient_from_json(found.to_json()) == found
+    assert (address_key(found), found.channel) == (text, Channel.CHAT)

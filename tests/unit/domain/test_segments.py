@@ -61,7 +61,7 @@ def test_the_basic_alphabet_has_its_127_characters_and_the_extension_ten():
 
 def test_only_text_messages_cost_more_than_one():
     long = Content(text="a" * 500)
-    assert [units(channel, long) for channel in Channel] == [1, 4, 1]
+    assert [units(channel, long) for channel in Channel] == [1, 4, 1, 1]
     assert units(Channel.SMS, Content()) == 1
     assert MAX_SEGMENTS == 10
 

@@ -53,6 +53,17 @@ def test_a_group_that_does_not_fit_whole_is_refused_whole(broker):
     assert not refused(publisher, messages(2))
 
 
+def test_what_is_for_a_lane_without_a_queue_is_refused(broker):
+    """A channel that is not used any more: its rows stay owed; with its lanes handed in it has queues."""
+    (chat,) = messages(1, Lane(Channel.CHAT, Priority.HIGH))
+    assert refused(broker.publisher(), [chat])
+    assert refused(broker.publisher(), [*messages(1), chat])
+    assert ready(broker) == 0
+    with_chat = EmbeddedBroker("t.v1", limit=10, lanes=Lane.all(Channel))
+    assert not refused(with_chat.publisher(), [chat])
+    with_chat.close()
+
+
 def test_an_empty_queue_takes_a_group_of_its_limit_but_no_more(broker):
     """A group larger than the limit never fits."""
     publisher = broker.publisher()

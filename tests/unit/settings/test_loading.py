@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
+from notifier.domain.lanes import Lane
 from notifier.settings import Settings, SettingsError, load_settings, open_to_others
 from notifier.settings.fields import each
 from notifier.settings.names import rule_of, variable
@@ -151,8 +152,52 @@ def test_kubernetes_service_links_are_no_misspelt_settings():
     assert "NOTIFIER_PORT" in problems({"NOTIFIER_PORT": "8080"})
 
 
-def test_chat_providers_are_not_supported_yet():
-    assert "not supported yet" in problems({"NOTIFIER_CHAT_PROVIDERS": "x://y"})["NOTIFIER_CHAT_PROVIDERS"]
+def test_chat_has_no_provider_and_no_lane_unless_it_is_set():
+    """Empty is the same as not set."""
+    for environ in ({}, {"NOTIFIER_CHAT_PROVIDERS": ""}):
+        settings = load_settings(environ)
+        assert settings.chat_providers == ()
+        assert len(settings.lanes) == 9
+    settings = load_settings({"NOTIFIER_CHAT_PROVIDERS": "console://?name=ops console://?name=dev"})
+    assert [lane.name for lane in settings.lanes][9:] == ["chat.high", "chat.medium", "chat.low"]
+    assert load_settings({}).lanes == Lane.all()
+
+
+@pytest.mark.parametrize(
+    ("urls", "said"),
+    [
+        ("x://y", "no provider for chat"),
+        ("console:// console://?rate=1/s", "two chats are called console"),
+        ("console://?name=ops&rate=1/s apprise://?name=ops&url=json%3A%2F%2Fh", "two chats are called ops"),
+        ("console://?name=simulator-bounce", "simulator-"),
+        ("console://?name=ops&weight=3", "weight"),
+        ("webhook+https://h.example/x?secret_file=/s", "needs the option name"),
+        ("webhook+https://h.example/x?name=ops", "one of the options secret and secret_file"),
+        ("webhook+https://h.example/x?name=ops&secret=whsec_c2hvcnQ%3D", "24 to 64 bytes"),
+        ("apprise://?name=ops", "one of the options url and url_file"),
+        ("apprise://?name=ops&url=json%3A%2F%2Fh&url_file=/f", "not both"),
+        ("apprise://?name=ops&url=nothing", "must be one URL"),
+    ],
+)
+def test_a_chat_that_leads_nowhere_stops_the_start(urls, said):
+    """With what is allowed, and without any of its secrets."""
+    found = problems({"NOTIFIER_CHAT_PROVIDERS": urls})["NOTIFIER_CHAT_PROVIDERS"]
+    assert said in found
+    assert "c2hvcnQ" not in found
+
+
+def test_no_figure_is_taken_for_a_lane_that_is_not_there():
+    """It would be accepted and ignored."""
+    figures = {
+        "NOTIFIER_LANE_WEIGHTS": "chat.high=8",
+        "NOTIFIER_LANE_MINIMUMS": "chat.low=2",
+        "NOTIFIER_LANE_RATES": "chat.low=3/m",
+    }
+    assert problems(figures).keys() == figures.keys()
+    assert "NOTIFIER_CHAT_PROVIDERS is set" in problems(figures)["NOTIFIER_LANE_RATES"]
+    assert load_settings(figures | {"NOTIFIER_CHAT_PROVIDERS": "console://"}).lane_rates == (
+        ("chat.low", 0.05),
+    )
 
 
 def test_overrides_go_before_the_environment_and_are_checked_like_it():
