@@ -15,9 +15,12 @@ import sys
 
 import dramatiq
 
+from notifier.actors.lifetime import Lifetime
+from notifier.actors.metrics import Measuring
 from notifier.actors.relay_fork import RelayFork
-from notifier.bootstrap import relays
+from notifier.bootstrap import metrics_fork, relays
 from notifier.bootstrap.back import make_back
+from notifier.bootstrap.metrics import make_metrics, new_tally
 from notifier.bootstrap.roads import make_broker
 from notifier.settings import Settings, SettingsError, load_settings
 from notifier.telemetry.logs import BoundedStream, configure_logs
@@ -51,7 +54,13 @@ def load() -> dramatiq.Broker:
     # A pipe that the launcher copies on: when that stalls, no worker thread may.
     configure_logs(settings.log_format, settings.log_level, BoundedStream(sys.stderr))
     parts = make_broker(settings)
-    make_back(settings, parts, threads=threads_asked(sys.argv[1:]), first=[RelayFork(relays.main)])
+    tally = new_tally(settings)
+    back = make_back(
+        settings, parts, threads=threads_asked(sys.argv[1:]), first=[RelayFork(relays.main)], tally=tally
+    )
+    metrics = make_metrics(settings, "worker", tally, back=back, storage=True)
+    teller = metrics_fork.main if tally.on else None
+    parts.broker.add_middleware(Measuring(metrics.start, metrics.stop, teller), before=Lifetime)
     dramatiq.set_broker(parts.broker)
     end_with_parent(_stop_in_order)
     return parts.broker

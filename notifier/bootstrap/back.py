@@ -20,6 +20,7 @@ from notifier.bootstrap.scheduling import lane_options, make_policy
 from notifier.delivery import takeovers
 from notifier.delivery.beats import Beats, new_beat
 from notifier.delivery.begun import Begun
+from notifier.delivery.breakers import Breakers
 from notifier.delivery.calling import Calls
 from notifier.delivery.claims import ClaimDesk
 from notifier.delivery.deliver import Deliverer, DeliveryConfig
@@ -39,7 +40,9 @@ from notifier.scheduling.middleware import LaneScheduling
 from notifier.settings import Settings
 from notifier.storage import workers
 from notifier.storage.provider_states import ProviderKey
+from notifier.telemetry.prometheus_dir import metrics_port
 from notifier.telemetry.signals import CrashPoints, Signals
+from notifier.telemetry.tally import CLOSED, Tally
 
 log = structlog.get_logger("notifier.worker")
 
@@ -59,6 +62,8 @@ class Back:
     scheduling: LaneScheduling
     recorder: Recorder
     stand_in: StandIn
+    beats: Beats
+    breakers: Breakers
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
@@ -88,17 +93,18 @@ def make_back(
     capture: Captured | None = None,
     signals: Signals | None = None,
     first: Sequence[dramatiq.Middleware] = (),
+    tally: Tally = CLOSED,
 ) -> Back:
     """Give the broker what makes it a worker; `first` goes before all other middleware."""
     threads = threads or settings.worker_threads
     reach = CrashPoints(settings.crash_at).reach
     claims, records = engines.claims(settings), engines.records(settings)
     owner, begun = uuid4(), Begun(settings.lease_seconds)
-    recorder = Recorder(records, begun, threads, signals=signals, reach=reach)
+    recorder = Recorder(records, begun, threads, signals=signals, reach=reach, tally=tally)
     accounts, simulators = make_accounts(settings, capture), make_simulators(settings)
     if settings.production:
         _warn_of_console(accounts)
-    limits = make_limits(settings, accounts, threads)
+    limits = make_limits(settings, accounts, threads, tally)
     breakers = make_breakers(settings, records, owner, accounts, simulators)
     router = make_router(accounts, limits.permits, breakers)
     scheduling = LaneScheduling(
@@ -116,6 +122,7 @@ def make_back(
         beat_fresh=settings.beat_fresh_seconds,
         limits=takeovers.Limits(settings.poison_claims, settings.uncertain_resends),
         reach=reach,
+        tally=tally,
     )
     quotas, dispose_quotas = tenant_store(settings)
     deliverer = Deliverer(
@@ -138,8 +145,9 @@ def make_back(
         turns=TenantTurns(dict(settings.tenant_rates), quotas, settings.rate_lease_seconds),
         destinations=make_destinations(settings, accounts, quotas),
         signals=signals,
+        tally=tally,
     )
-    stand_in = _make_stand_in(settings, broker)
+    stand_in = _make_stand_in(settings, broker, tally)
     pauses = Pauses(records, _pausing(scheduling, settings.queue_prefix))
     said = new_beat("worker", tuple(lane.name for lane in settings.lanes), owner)
     beats = Beats(
@@ -148,6 +156,7 @@ def make_back(
             said,
             begun=begun.named(),
             oldest_started=begun.take_started(),
+            metrics_port=metrics_port(),
             report={
                 "stage": scheduling.stage,
                 "census": scheduling.census(),
@@ -180,7 +189,7 @@ def make_back(
     ):
         broker.broker.add_middleware(one)
     declare_actors(broker.broker, settings.lanes, settings.queue_prefix, current, deliverer.deliver)
-    return Back(broker, scheduling, recorder, stand_in)
+    return Back(broker, scheduling, recorder, stand_in, beats, breakers)
 
 
 def _warn_of_console(accounts: Mapping[Channel, Mapping[str, Account]]) -> None:
@@ -233,12 +242,12 @@ def _each(*looks: Callable[[], None]) -> Callable[[], None]:
     return look
 
 
-def _make_stand_in(settings: Settings, broker: BrokerParts) -> StandIn:
+def _make_stand_in(settings: Settings, broker: BrokerParts, tally: Tally) -> StandIn:
     looks = engines.relay(settings)
     # A relay's last beat counts for a while: that is part of the time it may be missing.
     fresh = min(3 * settings.beat_seconds, settings.relay_missing_seconds / 2)
     return StandIn(
-        lambda: StandInRelay(make_relay(settings, broker)),
+        lambda: StandInRelay(make_relay(settings, broker, tally)),
         lambda: workers.any_living(looks, fresh, "relay"),
         missing=settings.relay_missing_seconds - fresh,
     )

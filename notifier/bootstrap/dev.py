@@ -11,6 +11,8 @@ import dramatiq
 
 from notifier.bootstrap.back import make_back
 from notifier.bootstrap.front import make_door, make_front
+from notifier.bootstrap.metrics import make_metrics, new_tally
+from notifier.bootstrap.probing import probe_socket, probed
 from notifier.bootstrap.relays import make_relay, run_in_thread
 from notifier.bootstrap.roads import make_broker
 from notifier.domain.keys import SCOPES, new_key
@@ -31,11 +33,14 @@ class DevService:
 
     def __init__(self, settings: Settings) -> None:
         migrations.upgrade(settings.database_url)
+        self._settings = settings
         self._captured = Captured()
         self._broker = make_broker(settings)
-        self._front = make_front(settings, self._broker)
-        self._relay = make_relay(settings, self._broker)
-        self._back = make_back(settings, self._broker, capture=self._captured)
+        tally = new_tally(settings)
+        self._front = make_front(settings, self._broker, tally)
+        self._relay = make_relay(settings, self._broker, tally)
+        self._back = make_back(settings, self._broker, capture=self._captured, tally=tally)
+        self._metrics = make_metrics(settings, "dev", tally, back=self._back, storage=True)
         self._parts, config = make_door(settings, self._front, self._messages)
         # Nobody balances between development servers, so nobody needs to notice first.
         self._config = replace(config, linger=0.0)
@@ -54,6 +59,7 @@ class DevService:
             self._broker.broker.on_room = self._relay.relay.wake
         self._relay_thread = run_in_thread(self._relay)
         self._worker.start()
+        self._metrics.start()
 
     def _end_old_keys(self) -> None:
         """Development keys live as long as their start."""
@@ -83,7 +89,8 @@ class DevService:
         server = asyncio.create_task(serve_on(sock, app, self._config, leave))
         watch = asyncio.create_task(stop.wait())
         try:
-            yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            async with probed(probe_socket(self._settings), app, self._metrics.told):
+                yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
         finally:
             watch.cancel()
             leave.set()
@@ -96,4 +103,5 @@ class DevService:
         self._relay_thread.join(10.0)
         self._relay.stop()
         self._front.stop()
+        self._metrics.stop()
         self._broker.broker.close()

@@ -42,6 +42,11 @@ def receipts(settings: Settings) -> Engine:
     return make_engine(settings.database_url, use)
 
 
+def metrics(settings: Settings) -> Engine:
+    """For the gauges that only storage knows: a look now and then, worth nothing when it comes late."""
+    return make_engine(settings.database_url, Use(name="metrics", pool_size=1, statement_timeout=5.0))
+
+
 def quotas(settings: Settings) -> Engine:
     """For tenants' quotas at the door: a caller waits for one small statement."""
     use = Use(name="quotas", pool_size=4, statement_timeout=2.0, lasting=False)

@@ -26,6 +26,7 @@ from notifier.settings import Settings
 from notifier.storage import workers
 from notifier.storage.clock import DatabaseClock
 from notifier.telemetry.signals import CrashPoints
+from notifier.telemetry.tally import CLOSED, Tally
 
 
 def default_ttl(settings: Settings) -> dict[Priority, int]:
@@ -52,6 +53,7 @@ class Front:
     quotas: TenantQuotas
     dispose_quotas: Callable[[], None]
     receipts: Engine
+    tally: Tally
 
     def start(self) -> None:
         """Connect what can be connected and begin to accept."""
@@ -72,8 +74,10 @@ class Front:
         self.dispose_quotas()
 
 
-def make_front(settings: Settings, broker: BrokerParts) -> Front:
-    """The front half on a broker."""
+def make_front(
+    settings: Settings, broker: BrokerParts, tally: Tally = CLOSED, metrics_port: int | None = None
+) -> Front:
+    """The front half on a broker; `metrics_port` is where its process tells its metrics."""
     reads, writes = engines.door_reads(settings), engines.door_writes(settings)
     reach = CrashPoints(settings.crash_at).reach
     admission = Admission(Limits(settings.backlog_limit, settings.database_budget_bytes))
@@ -84,6 +88,7 @@ def make_front(settings: Settings, broker: BrokerParts) -> Front:
         key_hours=settings.idempotency_hours,
         grace=settings.outbox_grace_seconds,
         reach=reach,
+        tally=tally,
     )
     intake = Intake(
         writer,
@@ -93,7 +98,7 @@ def make_front(settings: Settings, broker: BrokerParts) -> Front:
         waiting_limit=settings.accept_waiting_limit,
     )
     clock = DatabaseClock(reads)
-    first = new_beat("http")
+    first = replace(new_beat("http"), metrics_port=metrics_port)
 
     def look() -> None:
         clock.sync()
@@ -114,6 +119,7 @@ def make_front(settings: Settings, broker: BrokerParts) -> Front:
         quotas=TenantQuotas(dict(settings.tenant_rates), store, settings.rate_lease_seconds),
         dispose_quotas=dispose,
         receipts=engines.receipts(settings),
+        tally=tally,
     )
 
 
@@ -155,6 +161,7 @@ def make_door(
         captured=captured,
         quotas=front.quotas,
         receipts=ReceiptDesk(front.receipts, receipt_readers(known)),
+        tally=front.tally,
         links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),
     )
     return parts, config

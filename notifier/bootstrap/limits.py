@@ -18,6 +18,7 @@ from notifier.providers.base import Account
 from notifier.scheduling.middleware import LaneScheduling
 from notifier.settings import Settings
 from notifier.storage.limit_stores import LimitStore, LocalLimits, SharedLimits
+from notifier.telemetry.tally import CLOSED, Tally
 
 Accounts = Mapping[Channel, Mapping[str, Account]]
 
@@ -56,7 +57,7 @@ class Limits:
     dispose: Callable[[], None]
 
 
-def make_limits(settings: Settings, accounts: Accounts, threads: int) -> Limits:
+def make_limits(settings: Settings, accounts: Accounts, threads: int, tally: Tally = CLOSED) -> Limits:
     """The limits of one worker process."""
     woken, asked = threading.Event(), _Consumers()
     weights = make_policy(settings, threads).weights
@@ -79,7 +80,7 @@ def make_limits(settings: Settings, accounts: Accounts, threads: int) -> Limits:
         for name, (limit, lanes) in named_limits(settings, accounts).items()
         if name not in chats
     }
-    permits = Permits(stocks, accounts, wake=woken.set)
+    permits = Permits(stocks, accounts, wake=woken.set, tally=tally)
     store, dispose = _store(settings)
 
     def keeper(scheduling: LaneScheduling) -> PermitKeeper:

@@ -16,7 +16,9 @@ from notifier.queueing.relay import Relay, RelayConfig
 from notifier.settings import Settings, SettingsError, load_settings
 from notifier.telemetry.logs import BoundedStream, configure_logs
 from notifier.telemetry.parents import end_with_parent
+from notifier.telemetry.prometheus_dir import prepare_prometheus_dir
 from notifier.telemetry.signals import CrashPoints
+from notifier.telemetry.tally import CLOSED, Tally
 
 log = structlog.get_logger("notifier.relay")
 
@@ -79,12 +81,12 @@ class StandInRelay:
         self._parts.engine.dispose()
 
 
-def make_relay(settings: Settings, broker: BrokerParts) -> RelayParts:
+def make_relay(settings: Settings, broker: BrokerParts, tally: Tally = CLOSED) -> RelayParts:
     """A relay on a broker."""
     engine = engines.relay(settings)
     reach = CrashPoints(settings.crash_at).reach
     handover = Handover(engine, broker.publisher, refused_wait=broker.refused_wait, reach=reach)
-    relay = Relay(engine, handover, broker.road, relay_config(settings), reach=reach)
+    relay = Relay(engine, handover, broker.road, relay_config(settings), reach=reach, tally=tally)
     first = new_beat("relay")
     beats = Beats(engine, lambda: replace(first), every=settings.beat_seconds)
     return RelayParts(relay, handover, beats, engine)
@@ -92,6 +94,10 @@ def make_relay(settings: Settings, broker: BrokerParts) -> RelayParts:
 
 def main() -> int:
     """The relay process: runs until SIGTERM or until its launcher is gone; 0 at a stop in order."""
+    prepare_prometheus_dir()
+    # Not before: prometheus_client chooses its mode when it is imported.
+    from notifier.bootstrap.metrics import make_metrics, new_tally
+
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -99,17 +105,21 @@ def main() -> int:
         return 2
     configure_logs(settings.log_format, settings.log_level, BoundedStream(sys.stderr))
     broker = make_broker(settings)
-    parts = make_relay(settings, broker)
+    tally = new_tally(settings)
+    metrics = make_metrics(settings, "relay", tally)
+    parts = make_relay(settings, broker, tally)
     # Dramatiq's handler would leave at once, in the middle of a batch.
     signal.signal(signal.SIGTERM, lambda *_: parts.relay.stop())
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: parts.relay.stop())
     end_with_parent(parts.relay.stop)
     start_publishing(broker)
+    metrics.start()
     parts.start()
     log.info("relay_started")
     parts.relay.run()
     parts.stop()
+    metrics.stop()
     broker.publisher.close()
     log.info("relay_stopped")
     return 0

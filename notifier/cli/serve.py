@@ -47,25 +47,34 @@ def command(processes: int, host: str | None, port: int | None) -> None:
         _Supervisor(settings, sock, processes).run()
 
 
-def _serve(settings: Settings, sock: socket.socket) -> None:
-    """One HTTP process, until a stop signal."""
+def _serve(settings: Settings, sock: socket.socket, number: int = 0) -> None:
+    """One HTTP process, until a stop signal; `number` counts those that share the socket."""
     from notifier.bootstrap.front import make_door, make_front
+    from notifier.bootstrap.metrics import make_metrics, new_tally
+    from notifier.bootstrap.probing import probe_socket, probed
     from notifier.bootstrap.roads import make_broker
     from notifier.cli.loops import run_loop
     from notifier.http.app import build_app
     from notifier.http.server import serve_on
 
-    front = make_front(settings, make_broker(settings))
+    tally, probes = new_tally(settings), probe_socket(settings, number)
+    port = None if probes is None else probes.getsockname()[1]
+    front = make_front(settings, make_broker(settings), tally, port)
+    metrics = make_metrics(settings, "http", tally, storage=True)
     parts, config = make_door(settings, front)
 
     async def main(stop: asyncio.Event) -> None:
-        await serve_on(sock, build_app(parts, config), config, stop)
+        app = build_app(parts, config)
+        async with probed(probes, app, metrics.told):
+            await serve_on(sock, app, config, stop)
 
     front.start()
+    metrics.start()
     try:
         run_loop(main)
     finally:
         front.stop()
+        metrics.stop()
 
 
 class _Supervisor:
@@ -75,58 +84,66 @@ class _Supervisor:
         self._settings = settings
         self._sock = sock
         self._processes = processes
-        self._children: dict[int, float] = {}
+        #: When each began, and its number.
+        self._children: dict[int, tuple[float, int]] = {}
         self._stopping = False
 
     def run(self) -> None:
         """Until a stop signal; exits with 0 if every process ended in order."""
+        from notifier.telemetry.prometheus_dir import prepare_prometheus_dir, remove_prometheus_dir
+
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        for _ in range(self._processes):
-            self._fork()
+        prepare_prometheus_dir(os.getpid())
+        for place in range(self._processes):
+            self._fork(place)
         worst = 0
         while self._children:
             pid, status = os.waitpid(-1, 0)
-            started = self._children.pop(pid, None)
-            if started is None:
+            if pid not in self._children:
                 continue
+            started, place = self._children.pop(pid)
             if self._stopping:
                 worst = max(worst, abs(os.waitstatus_to_exitcode(status)))
                 continue
-            self._restart(pid, status, time.monotonic() - started)
+            self._say_died(pid, status)
+            self._restart(place, time.monotonic() - started)
+        remove_prometheus_dir()
         sys.exit(worst)
 
-    def _restart(self, pid: int, status: int, lived: float) -> None:
+    def _say_died(self, pid: int, status: int) -> None:
         from notifier.telemetry.logs import get_logger
 
         code = os.waitstatus_to_exitcode(status)
         get_logger("notifier.serve").error("http_process_died", process=pid, code=code)
+
+    def _restart(self, number: int, lived: float) -> None:
         if lived < _SETTLED:
             # A process that can't start must not be forked in a tight loop.
             threading.Event().wait(_SETTLED)
         if not self._stopping:
-            self._fork()
+            self._fork(number)
 
-    def _fork(self) -> None:
+    def _fork(self, number: int) -> None:
         pid = os.fork()
         if pid:
-            self._children[pid] = time.monotonic()
+            self._children[pid] = time.monotonic(), number
             if self._stopping:
                 # The signal came between the two lines: this one has not heard of it.
                 os.kill(pid, signal.SIGTERM)
             return
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
-        self._be_child()
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(stop, signal.SIG_DFL)
+        self._be_child(number)
 
-    def _be_child(self) -> None:
+    def _be_child(self, number: int) -> None:
         from notifier.telemetry.logs import get_logger
         from notifier.telemetry.parents import end_with_parent
 
         log, code = get_logger("notifier.serve"), 1
         try:
             end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
-            _serve(self._settings, self._sock)
+            _serve(self._settings, self._sock, number)
             code = 0
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else 1

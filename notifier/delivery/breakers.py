@@ -206,6 +206,11 @@ class Breakers:
                     one.right_until = self._clock() + _WISHED
                 self.changed(key)
 
+    def states(self) -> dict[ProviderKey, int]:
+        """0: used, 1: open, 2: disabled."""
+        with self._lock:
+            return {key: 2 if one.disabled else int(one.out) for key, one in self._known.items()}
+
     def report(self) -> dict[str, dict[str, Any]]:
         """``{"email/ses": {"breaker": "closed", "calls": 40, "errors": 0.0, "slow": 0.0, "p95": 0.2}}``."""
         with self._lock:

@@ -14,11 +14,14 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from notifier.delivery.begun import Begun
+from notifier.delivery.measuring import buried
 from notifier.delivery.takeovers import Limits, abandoned_attempt, judge
 from notifier.domain.lifecycle import OnUncertain, Status
 from notifier.storage import claiming, faults, recording
 from notifier.storage.claiming import Claimed, Wanted
 from notifier.storage.engine import one_statement, writing
+from notifier.telemetry.metrics import GROUP_SIZE
+from notifier.telemetry.tally import CLOSED, Tally
 
 _GROUP = 256
 _TRIES = 5
@@ -59,8 +62,10 @@ class ClaimDesk:
         beat_fresh: float = 5.0,
         limits: Limits | None = None,
         reach: Callable[[str], None] = lambda _: None,
+        tally: Tally = CLOSED,
     ) -> None:
         self._engine = engine
+        self._tally = tally
         self._owner = owner
         self._begun = begun
         self._lease = lease
@@ -115,6 +120,7 @@ class ClaimDesk:
 
     def _claim_group(self, group: list[_Ticket]) -> None:
         try:
+            self._tally.add(GROUP_SIZE, ("claim",), len(group))
             claimed = self._plain([ticket.wanted for ticket in group])
             for ticket in group:
                 ticket.claimed = claimed.get(ticket.wanted.claim_id) or self._abandoned(ticket.wanted)
@@ -162,6 +168,7 @@ class ClaimDesk:
                 reason=verdict.reason,
                 shown=abandoned_attempt(row, row.claimed_at),
             )
-            if verdict.status is not Status.SENDING:
-                return None
-            return claiming.take_over(connection, wanted, self._owner, self._lease)
+            if verdict.status is Status.SENDING:
+                return claiming.take_over(connection, wanted, self._owner, self._lease)
+        buried(self._tally, wanted.lane, verdict.status, verdict.reason)
+        return None

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from notifier.delivery import endings
+from notifier.delivery import endings, measuring
 from notifier.delivery.calling import Calls
 from notifier.delivery.choosing import account_for, destination_of, serving
 from notifier.delivery.claims import ClaimDesk, new_claim_id
@@ -34,6 +34,7 @@ from notifier.storage import faults
 from notifier.storage.claiming import Claimed, Wanted
 from notifier.storage.recording import Record
 from notifier.telemetry.signals import Signals
+from notifier.telemetry.tally import CLOSED, Tally
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -73,6 +74,7 @@ class Deliverer:
         dice: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         signals: Signals | None = None,
+        tally: Tally = CLOSED,
     ) -> None:
         self._desk = desk
         self._recorder = recorder
@@ -88,6 +90,7 @@ class Deliverer:
         self._dice = dice
         self._clock = clock
         self._signals = signals or Signals()
+        self._tally = tally
 
     def deliver(self, proxy: Proxy) -> None:
         """Make one attempt for the notification this message rings for, if there is one to make."""
@@ -103,7 +106,9 @@ class Deliverer:
             proxy.settlement.ack()
             self._signals.emit("not_claimable", id=proxy.decoded.id)
             return
+        measuring.began(self._tally, claimed)
         record = self._attempt(claimed, proxy, asked_at)
+        measuring.buried(self._tally, claimed.lane, record.status, record.reason)
         # What was not used by now will not be.
         self._calls.hand_back(proxy)
         proxy.ok = _answered(record)
@@ -166,9 +171,7 @@ class Deliverer:
                 outcome = NotBefore(self._destinations.put_off(claimed.lane, account.name, outcome.seconds))
         if isinstance(outcome, NotBefore):
             return self._given_back(claimed, asked_at, outcome.seconds)
-        shown = account.name if account is not None else claimed.provider or ""
-        reports = account is not None and account.receipts is not None
-        return self._ended(claimed, shown, outcome, asked_at, began, reports=reports)
+        return self._ended(claimed, account, outcome, asked_at, began)
 
     def _account(self, claimed: Claimed, proxy: Proxy) -> Account | NotBefore | None:
         """Who is to send it; `NotBefore`: nobody can now, None: nobody ever."""
@@ -228,15 +231,9 @@ class Deliverer:
         return claimed.claimed_at + timedelta(seconds=self._clock() - asked_at)
 
     def _ended(
-        self,
-        claimed: Claimed,
-        provider: str,
-        outcome: Outcome,
-        asked_at: float,
-        began: float,
-        *,
-        reports: bool,
+        self, claimed: Claimed, account: Account | None, outcome: Outcome, asked_at: float, began: float
     ) -> Record:
+        provider = account.name if account is not None else claimed.provider or ""
         ended = endings.Ended(
             claimed=claimed,
             provider=provider,
@@ -244,7 +241,7 @@ class Deliverer:
             started_at=claimed.claimed_at + timedelta(seconds=began - asked_at),
             now=self._database_time(claimed, asked_at),
             duration_ms=int((self._clock() - began) * 1000),
-            reports=reports,
+            reports=account is not None and account.receipts is not None,
         )
         try:
             record = endings.record_of(ended, self._policy, jitter=self._dice())
@@ -254,6 +251,7 @@ class Deliverer:
             ended = replace(ended, outcome=Uncertain())
             record = endings.record_of(ended, self._policy, jitter=self._dice())
         _log_attempt(ended, record)
+        measuring.ended(self._tally, ended, record, account.name if account is not None else None)
         self._signals.emit("attempted", id=claimed.id, status=record.status)
         return record
 

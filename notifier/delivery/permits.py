@@ -16,6 +16,8 @@ from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Reason
 from notifier.domain.outcomes import Deferred, Outcome
 from notifier.queueing.broker import Grant, NotBefore
+from notifier.telemetry.metrics import PERMIT_WAIT
+from notifier.telemetry.tally import CLOSED, Tally
 
 log = structlog.get_logger("notifier.limits")
 
@@ -47,7 +49,11 @@ class Permits:
         *,
         clock: Callable[[], float] = time.monotonic,
         wake: Callable[[], None] = lambda: None,
+        tally: Tally = CLOSED,
     ) -> None:
+        self._tally = tally
+        #: Whose message waits for a permit: since when, and when it last asked.
+        self._waits: dict[tuple[Lane, str], tuple[float, float]] = {}
         self.stocks = dict(stocks or {})
         self.throttled = Throttled()
         self._clock = clock
@@ -66,6 +72,7 @@ class Permits:
             return ()
         now = self._clock()
         if held and (until := self.throttled.until(free)) > now:
+            self._waiting(lane, provider, now)
             return NotBefore(min(until - now, LOOK_AGAIN))
         taken: list[Permit] = []
         for stock in stocks:
@@ -73,8 +80,11 @@ class Permits:
             if isinstance(found, NotBefore):
                 for permit in taken:
                     permit.stock.give_back(permit, now)
+                self._waiting(lane, provider, now)
                 return found
             taken.append(found)
+        if self._waits:
+            self._waited(lane, provider, now)
         return tuple(taken)
 
     def renewed(self, lane: Lane, grant: Grant) -> Grant | NotBefore:
@@ -114,6 +124,16 @@ class Permits:
         else:
             self.throttled.hold(name, now + seconds)
             self._wake()
+
+    def _waiting(self, lane: Lane, provider: str, now: float) -> None:
+        since, asked = self._waits.get((lane, provider), (now, now))
+        # Who waits asks again and again: after a pause it is another message.
+        self._waits[lane, provider] = (now if now - asked > LOOK_AGAIN + 1 else since, now)
+
+    def _waited(self, lane: Lane, provider: str, now: float) -> None:
+        since, asked = self._waits.pop((lane, provider), (now, now))
+        if since < now and now - asked <= LOOK_AGAIN + 1:
+            self._tally.add(PERMIT_WAIT, (str(lane.channel), provider), now - since)
 
     def _way(self, lane: Lane, provider: str) -> tuple[tuple[PermitStock, ...], str]:
         account = account_limit(lane.channel, provider)

@@ -17,7 +17,9 @@ from notifier.queueing.broker import Settlement
 from notifier.storage import faults, recording
 from notifier.storage.engine import one_statement, writing
 from notifier.storage.recording import Record
+from notifier.telemetry.metrics import GROUP_SIZE
 from notifier.telemetry.signals import Signals
+from notifier.telemetry.tally import CLOSED, Tally
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -43,7 +45,11 @@ class Recorder:
         *,
         signals: Signals | None = None,
         reach: Callable[[str], None] = lambda _: None,
+        tally: Tally = CLOSED,
     ) -> None:
+        self._tally = tally
+        #: Whether storage did not take the last group: then threads wait for it, and rightly so.
+        self.holding = False
         self._engine = engine
         self._begun = begun
         self._bound = bound
@@ -123,9 +129,12 @@ class Recorder:
                     self._apart(group)
                     return
                 if not faults.is_clash(error):
+                    self.holding = True
                     log.warning("outcomes_held", outcomes=len(group), error=type(error).__name__)
                     self._quiet.wait(pause)
                     pause = min(_LONGEST_PAUSE, pause * 2)
+        self.holding = False
+        self._tally.add(GROUP_SIZE, ("record",), len(group))
         self._settle(group)
 
     def _apart(self, group: list[Owed]) -> None:

@@ -221,6 +221,7 @@ class Worker(Shape):
     pid: int
     started_at: str
     beat_age_seconds: float
+    metrics_port: int | None
     stage: str | None
     census: dict[str, int] | None
     threads: int | None

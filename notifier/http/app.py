@@ -84,7 +84,7 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
 
 def build_app(parts: DoorParts, config: HttpConfig) -> web.Application:
     """The application, not yet listening; call it on the event loop that will run it."""
-    app = web.Application(middlewares=[middlewares.follow, middlewares.explain])
+    app = web.Application(middlewares=[middlewares.follow, middlewares.measure, middlewares.explain])
     reads = Offload(
         threads=config.read_threads, queue=config.read_queue, deadline=config.read_deadline, name="http-read"
     )

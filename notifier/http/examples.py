@@ -126,6 +126,7 @@ _WORKER: dict[str, Any] = {
     "pid": 4711,
     "started_at": "2027-01-01T08:00:00.000Z",
     "beat_age_seconds": 0.412,
+    "metrics_port": 9191,
     "stage": "running",
     "census": {"threads": 32, "threads_alive": 32, "consumers": 9, "consumers_alive": 9},
     "threads": 32,

@@ -83,6 +83,7 @@ def _worker(process: Process) -> dict[str, Any]:
         "pid": process.pid,
         "started_at": shown(process.started_at),
         "beat_age_seconds": _rounded(process.beat_age.total_seconds()),
+        "metrics_port": process.metrics_port,
         "stage": process.report.get("stage"),
         "census": process.report.get("census"),
         "threads": scheduler["threads"] if scheduler else None,

@@ -10,8 +10,9 @@ from aiohttp import hdrs, web
 from notifier.domain.errors import NotifierError
 from notifier.http.headers import request_id_of, traceparent_of
 from notifier.http.health import HEALTH
-from notifier.http.parts import CALLER, QUOTA, REQUEST_ID, TRACEPARENT
+from notifier.http.parts import CALLER, PARTS, QUOTA, REQUEST_ID, TRACEPARENT
 from notifier.http.problems import Problem, problem_of, problem_of_http
+from notifier.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -39,13 +40,25 @@ async def follow(request: web.Request, handler: Handler) -> web.StreamResponse:
         caller = request.get(CALLER)
         log.info(
             "http_request",
-            method=request.method if request.method in hdrs.METH_ALL else "other",
+            method=_method(request),
             route=_route(request),
             status=answer.status,
             duration_ms=round((time.perf_counter() - began) * 1000, 2),
             tenant=caller.tenant if caller else None,
             key_id=caller.key_id if caller else None,
         )
+    return answer
+
+
+@web.middleware
+async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count the request and time it, by the path's template, never by the path nor its query."""
+    tally = request.app[PARTS].tally
+    began = time.perf_counter()
+    answer = await handler(request)
+    route, method = _route(request), _method(request)
+    tally.add(REQUESTS, (route, method, str(answer.status)))
+    tally.add(REQUEST_SECONDS, (route,), time.perf_counter() - began)
     return answer
 
 
@@ -100,6 +113,11 @@ def _where(error: BaseException) -> list[str]:
         places.append(f"{step.tb_frame.f_globals.get('__name__')}:{code.co_name}:{step.tb_lineno}")
         step = step.tb_next
     return places[-12:]
+
+
+def _method(request: web.Request) -> str:
+    """The method, from a closed set too."""
+    return request.method if request.method in hdrs.METH_ALL else "other"
 
 
 def _route(request: web.Request) -> str:

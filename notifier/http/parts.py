@@ -19,6 +19,7 @@ from notifier.http.config import HttpConfig
 from notifier.http.offload import Offload
 from notifier.intake.accept import Kept, Submission
 from notifier.intake.quotas import TenantQuotas, no_quotas
+from notifier.telemetry.tally import CLOSED, Tally
 
 
 class Accepts(Protocol):
@@ -53,6 +54,7 @@ class DoorParts:
     links: UnsubscribeLinks = field(default_factory=UnsubscribeLinks)
     quotas: TenantQuotas = field(default_factory=no_quotas)
     receipts: ReceiptDesk | None = None
+    tally: Tally = CLOSED
 
 
 CONFIG = web.AppKey("config", HttpConfig)

@@ -1,5 +1,6 @@
 """One group of submissions in one transaction: keys, notifications and bells together."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ from notifier.intake.submissions import Kept, Stored, Ticket
 from notifier.storage import accepting, faults, outbox
 from notifier.storage.engine import writing
 from notifier.storage.outbox import Bell, OutboxRow
+from notifier.telemetry.metrics import ACCEPTED, GROUP_SIZE
+from notifier.telemetry.tally import CLOSED, Tally
 
 Result = Kept | NotifierError
 log = structlog.get_logger("notifier.intake")
@@ -51,7 +54,9 @@ class GroupWriter:
         key_hours: float = 24,
         grace: float = 3.0,
         reach: Callable[[str], None] = lambda _: None,
+        tally: Tally = CLOSED,
     ) -> None:
+        self._tally = tally
         self._engine = engine
         # Its row in the books: no other process waits for it.
         self._id = uuid4()
@@ -113,9 +118,16 @@ class GroupWriter:
             self._reach("before_commit")
             committing.append(True)
         self._reach("after_commit")
+        self._count([made for _, made in fresh])
         for draft in winners:
             results[draft.ticket] = Kept(draft.answer.encode())
         return results, rows
+
+    def _count(self, kept: Sequence[Stored]) -> None:
+        if kept:
+            self._tally.add(GROUP_SIZE, ("accept",), len(kept))
+        for lane, number in Counter(one.lane for one in kept).items():
+            self._tally.add(ACCEPTED, (str(lane.channel), str(lane.priority)), number)
 
     def _draft(self, ticket: Ticket, now: datetime) -> Draft:
         made = [

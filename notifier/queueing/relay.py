@@ -35,6 +35,8 @@ from notifier.storage import (
 )
 from notifier.storage.engine import reading, writing
 from notifier.storage.outbox import Bell
+from notifier.telemetry.metrics import DEAD_LETTERS
+from notifier.telemetry.tally import CLOSED, Tally
 
 log = structlog.get_logger("notifier.relay")
 
@@ -95,7 +97,9 @@ class Relay:
         *,
         clock: Callable[[], float] = time.monotonic,
         reach: Callable[[str], None] = lambda _: None,
+        tally: Tally = CLOSED,
     ) -> None:
+        self._tally = tally
         self._engine = engine
         self._handover = handover
         self._road = road
@@ -154,7 +158,10 @@ class Relay:
         """Everything that is due, one batch of each kind."""
         done = Pass()
         with writing(self._engine) as connection:
-            done.expired = len(changes.expire_overdue(connection, self._config.batch))
+            expired = changes.expire_overdue(connection, self._config.batch)
+        done.expired = len(expired)
+        for one in expired:
+            self._tally.add(DEAD_LETTERS, (one.channel, one.reason))
         done.due = self._ring(lambda c: relaying.queue_due(c, self._config.batch))
         done.published, full = self._publish_owed()
         if self._clock() >= self._patient_until and not self._away_since_pass:

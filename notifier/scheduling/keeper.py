@@ -5,7 +5,7 @@ The second may stand still for as long as the broker does; the first goes on wit
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -53,6 +53,8 @@ class Keeper:
         #: How many consumers each queue had then, this process among them; without a broker that counts, empty.
         self.consumers: dict[str, int] = {}
         self.decisions: deque[Move] = deque(maxlen=KEPT)
+        #: How often a queue's budget was changed since the start, by direction: ``{("q", "up"): 3}``.
+        self.moved: Counter[tuple[str, str]] = Counter()
         self._threads = [threading.Thread(target=self._tick, name="lane-ticks", daemon=True)]
         if self._counts is not None:
             self._threads.append(threading.Thread(target=self._ask, name="lane-counts", daemon=True))
@@ -65,6 +67,11 @@ class Keeper:
     def stop(self) -> None:
         """Ask both to end; returns at once. They touch nothing that a stopping worker needs."""
         self._stop.set()
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What of each queue's ready messages is this process's part; summed over all processes, all of them."""
+        return dict(self._backlogs)
 
     @property
     def alone(self) -> bool:
@@ -93,6 +100,9 @@ class Keeper:
     def _once(self) -> None:
         for move in self._queue.tick(dict(self._backlogs)):
             self.decisions.append(move)
+            if move.what == "budget":
+                up = move.inputs["budget"] > move.inputs["before"]
+                self.moved[move.about, "up" if up else "down"] += 1
             log.debug("lane_decision", what=move.what, about=move.about, **move.inputs)
         for _ in range(self._queue.resize()):
             self._add_thread()

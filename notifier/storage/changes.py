@@ -1,5 +1,6 @@
 """The moves a person asks for: cancel and resolve, each one compare-and-set."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, case, func, select, update
@@ -84,7 +85,16 @@ def counts(engine: Engine, tenant: str | None = None) -> dict[Status, int]:
     return {status: found.get(status, 0) for status in Status}
 
 
-def expire_overdue(connection: Connection, limit: int) -> list[UUID]:
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A notification whose time was over."""
+
+    id: UUID
+    channel: str
+    reason: str
+
+
+def expire_overdue(connection: Connection, limit: int) -> list[Expired]:
     """End what waited past its `expires_at` (scheduled or queued), at most `limit` rows.
 
     The reason is the last attempt's, where there was one: it says why nothing got through.
@@ -108,9 +118,9 @@ def expire_overdue(connection: Connection, limit: int) -> list[UUID]:
             finished_at=db_now(),
             next_attempt_at=None,
         )
-        .returning(_table.id)
+        .returning(_table.id, _table.channel, _table.reason)
     )
-    ended = [row.id for row in connection.execute(statement)]
+    ended = [Expired(row.id, row.channel, row.reason) for row in connection.execute(statement)]
     if ended:
-        bury(connection, ended)
+        bury(connection, [one.id for one in ended])
     return ended

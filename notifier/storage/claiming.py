@@ -6,7 +6,7 @@ under a lock and judged (`notifier.delivery.takeovers`): a dead worker's claim m
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -81,6 +81,14 @@ class Claimed:
     #: Why its recipient is suppressed, None while it is not.
     suppressed: str | None = None
     topic: str | None = None
+    #: When it was to be sent, where the request named a moment.
+    send_at: datetime | None = None
+
+    @property
+    def accepted_at(self) -> datetime:
+        """From when on it could be sent: its `send_at`, else when it was accepted, which its id tells."""
+        made = datetime.fromtimestamp((self.id.int >> 80) / 1000, UTC)
+        return made if self.send_at is None else max(made, self.send_at)
 
     @property
     def expired(self) -> bool:
@@ -106,7 +114,7 @@ _RETURNED = (
     _table.claimed_at, _table.expires_at, _table.queued_at, _table.recipient, _table.content,
     _table.options, _table.provider, _table.units, _table.on_uncertain, _table.claims_unended,
     _table.uncertain_count, _has_former, _table.request_id, _table.traceparent, _table.topic,
-    _table.mode,
+    _table.mode, _table.send_at,
     reason_of_row().label("suppressed"),
 )  # fmt: skip
 
@@ -195,6 +203,7 @@ def _claimed(row: Any) -> Claimed:
         suppressed=row.suppressed,
         topic=row.topic,
         mode=Mode(row.mode),
+        send_at=row.send_at,
     )
 
 

@@ -150,3 +150,9 @@ def oldest(connection: Connection) -> datetime | None:
     """When the oldest row still owed was made."""
     found = connection.execute(select(func.min(outbox.c.created_at))).scalar_one()
     return found if isinstance(found, datetime) else None
+
+
+def oldest_age(connection: Connection) -> float | None:
+    """Its age in seconds, by the database's clock; None when nothing is owed."""
+    found, now = connection.execute(select(func.min(outbox.c.created_at), db_now())).one()
+    return None if found is None else float((now - found).total_seconds())

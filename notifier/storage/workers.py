@@ -68,6 +68,7 @@ class Process:
     lanes: list[str]
     stopped: bool
     report: dict[str, Any]
+    metrics_port: int | None = None
 
 
 def living(engine: Engine, beat_fresh: float, role: str | None = None) -> list[Process]:
@@ -81,7 +82,18 @@ def living(engine: Engine, beat_fresh: float, role: str | None = None) -> list[P
     with reading(engine) as connection:
         rows = connection.execute(statement.order_by(table.started_at)).all()
     return [
-        Process(r.id, r.role, r.host, r.pid, r.started_at, r.now - r.beat_at, r.lanes, r.stopped, r.report)
+        Process(
+            r.id,
+            r.role,
+            r.host,
+            r.pid,
+            r.started_at,
+            r.now - r.beat_at,
+            r.lanes,
+            r.stopped,
+            r.report,
+            r.metrics_port,
+        )
         for r in rows
     ]
 

@@ -23,6 +23,17 @@ def end_with_parent(end: Callable[[], None]) -> None:
         told.look()
 
 
+def lives(pid: int) -> bool:
+    """Whether there is such a process (of whomever)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class _Once:
     """The kernel sends its signal for each *thread* of the parent that ends, so twice for one -9.
 

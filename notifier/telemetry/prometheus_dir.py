@@ -14,6 +14,7 @@ from pathlib import Path
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX = "notifier-metrics"
+_PORT = "port"
 _NAME = re.compile(rf"{_PREFIX}-(\d+)-(\d+)-(\d+)")
 
 
@@ -35,6 +36,35 @@ def prepare_prometheus_dir(parent_pid: int | None = None) -> Path:
         _remove_dead(place)
     os.environ[VARIABLE] = str(path)
     return path
+
+
+def prometheus_dir() -> Path | None:
+    """This process's directory; None where nobody prepared one."""
+    found = os.environ.get(VARIABLE)
+    return Path(found) if found else None
+
+
+def remember_port(folder: Path, port: int) -> None:
+    """The launch's metrics are told on this port."""
+    beside = folder / "port.new"
+    beside.write_text(str(port), encoding="ascii")
+    beside.replace(folder / _PORT)
+
+
+def metrics_port() -> int | None:
+    """Where this launch's metrics are told, as far as is known."""
+    folder = prometheus_dir()
+    try:
+        return None if folder is None else int((folder / _PORT).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def remove_prometheus_dir() -> None:
+    """The launch is over: its directory goes. One that is not ours stays."""
+    path = prometheus_dir()
+    if path is not None and _NAME.fullmatch(path.name):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _must_be_private(path: Path) -> None:

@@ -58,6 +58,8 @@ class Fleet:
             "NOTIFIER_EMAIL_PROVIDERS": f"smtp://127.0.0.1:{self.smtp_port}",
             "NOTIFIER_EMAIL_FROM": "notifier@example.com",
             "NOTIFIER_LOG_FORMAT": "json",
+            # Dozens of launches at a time would take each other's ports; test_metrics turns it on.
+            "NOTIFIER_METRICS_PORT": "0",
             **SHORT_TIMES,
             **settings,
         }

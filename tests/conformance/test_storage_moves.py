@@ -142,7 +142,7 @@ def test_two_persons_who_resolve_at_once_have_one_winner(engine):
 
 def expire(engine, limit=100):
     with writing(engine) as connection:
-        return changes.expire_overdue(connection, limit)
+        return [one.id for one in changes.expire_overdue(connection, limit)]
 
 
 def test_only_what_waits_past_its_end_expires_with_the_last_attempts_reason(engine):

@@ -18,6 +18,8 @@ from notifier.domain.segments import units
 from notifier.providers.base import Account
 from notifier.queueing.broker import Grant, NotBefore
 from notifier.routing import Router
+from notifier.telemetry.metrics import PERMIT_WAIT
+from notifier.telemetry.tally import Tally
 from tests.conformance.storage_kit import EMAIL_HIGH, EMAIL_LOW, change, keep_one, row
 from tests.conformance.test_storage_delivery import Recording, bell, deliverer_of
 
@@ -208,3 +210,26 @@ def test_a_lane_with_a_limit_needs_both_permits_and_keeps_no_half():
     assert [permit.stock.limit.name for permit in taken] == ["lane/email.high", "email/console"]
     assert isinstance(permits.take(lane, "console"), NotBefore)
     assert permits.take(EMAIL_LOW, "console") != ()
+
+
+def test_a_wait_for_a_permit_is_measured_from_the_first_refusal_to_the_grant():
+    """Once for each wait; what asks again after a long silence is another message."""
+    tally = Tally()
+    gate = Gate(permits=1)
+    gate.permits = Permits(
+        {LIMIT.name: gate.stock}, {Channel.EMAIL: ["console"]}, clock=lambda: gate.now, tally=tally
+    )
+    gate.grant()
+    for _ in range(3):
+        assert isinstance(gate.permits.take(EMAIL_HIGH, "console"), NotBefore)
+        gate.now += 0.2
+    gate.give(1)
+    gate.grant()
+    ((metric, labels, seconds),) = tally.take()
+    assert (metric, labels) == (PERMIT_WAIT, ("email", "console"))
+    assert seconds == pytest.approx(0.6)
+    assert isinstance(gate.permits.take(EMAIL_HIGH, "console"), NotBefore)
+    gate.now += 60
+    gate.give(1)
+    gate.grant()
+    assert list(tally.take()) == []

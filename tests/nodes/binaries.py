@@ -15,6 +15,7 @@ _LIBRARIES = (Path("/usr/lib"), Path("/usr/local/lib"), Path("/usr/lib64"))
 FAKETIME = "libfaketimeMT.so.1"
 POSTGRES_NAMES = ("initdb", "postgres")
 RABBITMQ_NAMES = ("rabbitmq-server", "rabbitmqctl", "epmd", "erl")
+PROMETHEUS_NAMES = ("prometheus", "promtool")
 
 
 class BinaryMissingError(RuntimeError):
@@ -31,7 +32,8 @@ def find(name: str) -> str:
 
 def missing() -> list[str]:
     """The binaries that are not installed."""
-    return [name for name in (*POSTGRES_NAMES, *RABBITMQ_NAMES, FAKETIME) if _find(name) is None]
+    names = (*POSTGRES_NAMES, *RABBITMQ_NAMES, *PROMETHEUS_NAMES, FAKETIME)
+    return [name for name in names if _find(name) is None]
 
 
 def _find(name: str) -> str | None:

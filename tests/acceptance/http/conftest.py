@@ -29,6 +29,7 @@ from notifier.intake.quotas import no_quotas
 from notifier.storage import api_keys, migrations
 from notifier.storage.engine import Use, make_engine, writing
 from notifier.storage.tables import notifications
+from notifier.telemetry.tally import Tally
 
 CONFIG = HttpConfig(
     version="1.2.3",
@@ -65,7 +66,9 @@ class Door:
         self.engine = make_engine(url, Use(name="door", pool_size=10))
         self.admission = Admission(Limits())
         self.rung = []
-        self.intake = Intake(GroupWriter(self.engine), self.admission, self.rung.extend, wait=wait)
+        self.tally = Tally()
+        writer = GroupWriter(self.engine, tally=self.tally)
+        self.intake = Intake(writer, self.admission, self.rung.extend, wait=wait)
         self.broker_up = True
         self.captured = None
         self.links = UnsubscribeLinks()
@@ -101,6 +104,7 @@ class Door:
             links=self.links,
             quotas=self.quotas,
             receipts=ReceiptDesk(self.engine, self.readers),
+            tally=self.tally,
         )
         self.app = build_app(parts, self.config)
         sock = listen("127.0.0.1", 0)
