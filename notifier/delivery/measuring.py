@@ -1,7 +1,5 @@
 """What one attempt adds to the metrics: from its ending, as values of closed sets."""
 
-from functools import lru_cache
-
 from notifier.delivery.endings import Ended
 from notifier.domain.lanes import Lane
 from notifier.domain.lifecycle import Status
@@ -14,7 +12,6 @@ from notifier.telemetry.tally import Tally
 _BURIED = frozenset({Status.FAILED, Status.EXPIRED})
 
 
-@lru_cache
 def lane_labels(lane: Lane) -> tuple[str, str]:
     """A lane as two labels."""
     return str(lane.channel), str(lane.priority)

@@ -43,9 +43,10 @@ def test_all_of_a_launch_and_of_a_door_are_told_in_one_place(fleet):
         return sum(value for name, value in told.items() if name.startswith("notifier_deliveries_total"))
 
     wait_until(lambda: delivered(values(port)) == NUMBER, 10, "every delivery to be told")
+    relay = 'notifier_processes{role="relay"}'
+    wait_until(lambda: values(port).get(relay) == 1, 30, "the relay to be told")
     told = values(port)
     assert told['notifier_processes{role="worker"}'] == 2
-    assert told['notifier_processes{role="relay"}'] == 1
     assert told['notifier_worker_threads{state="alive"}'] == 8
     assert sum(v for n, v in told.items() if n.startswith("notifier_end_to_end_seconds_count")) == NUMBER
     for one in doors:

@@ -1,0 +1,1 @@
+"""What draws the metrics: ``python -m grafana`` writes the dashboards anew."""
