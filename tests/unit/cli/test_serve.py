@@ -12,7 +12,7 @@ def fail(*_):
 
 configure_logs("json")
 serve._serve = fail
-serve._Supervisor(None, None, 1)._be_child()
+serve._Supervisor(None, None, 1)._be_child(0)
 """
 
 
