@@ -21,7 +21,8 @@ from notifier.telemetry.prometheus_dir import prepare_prometheus_dir, remember_p
 
 log = structlog.get_logger("notifier.metrics")
 
-_LOOK_EVERY = 0.1
+#: Seconds between two looks whether somebody is left to tell of.
+_LOOK_EVERY = 0.25
 
 
 def main() -> int:

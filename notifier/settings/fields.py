@@ -256,9 +256,9 @@ class Settings(Conclusions):
     #: forgets it, some at a time. The notification itself stays. 0 keeps them for ever.
     failures_days: int = setting(30, whole(0, 3650))
 
-    #: Address the metrics of a dramatiq launch bind; they are not for the world.
+    #: Address at which metrics and probes are told (docs/metrics.md); they are not for the world.
     metrics_host: str = setting("127.0.0.1", _HOST)
-    #: Port of those metrics; taken, the next free one up to 9 above is used. 0 turns them off.
+    #: Port of a worker launch's, and of the first HTTP process's; taken, the next free one up to 9 above. 0: no metrics.
     metrics_port: int = setting(9191, whole(0, 65_526))
     #: The least severe events to log: debug, info, warning or error.
     log_level: str = setting("info", one_of("debug", "info", "warning", "error"))

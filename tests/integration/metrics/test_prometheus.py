@@ -31,7 +31,7 @@ class Run:
 
     def __init__(self, fleet):
         self.fleet = fleet
-        fleet.settings["NOTIFIER_EMAIL_PROVIDERS"] += f"?rate={RATE}"
+        fleet.settings["NOTIFIER_EMAIL_PROVIDERS"] += f"?rate={RATE}/s"
         fleet.settings["NOTIFIER_RETRY_HIGH_BASE_SECONDS"] = "0.1"
         fleet.settings["NOTIFIER_RETRY_MEDIUM_BASE_SECONDS"] = "0.1"
         fleet.settings["NOTIFIER_RETRY_LOW_BASE_SECONDS"] = "0.1"

@@ -107,12 +107,13 @@ def test_the_last_decision_is_the_latest_about_the_lane_or_its_providers():
 
 
 def test_workers_tell_who_they_are_and_what_they_decided():
-    door = Process(uuid.uuid4(), "http", "host", 7, AT, timedelta(seconds=0.25), [], False, {})
+    door = Process(uuid.uuid4(), "http", "host", 7, AT, timedelta(seconds=0.25), [], False, {}, 9191)
     found = lane_views.workers([door, process(decisions=[decision(1.0)], age=0.5)])
     msgspec.convert({"data": found}, answer_types.WorkerList)
     assert (found[0]["role"], found[0]["stage"], found[0]["scheduler"]) == ("http", None, None)
     assert (found[1]["threads"], found[1]["stage"], found[1]["beat_age_seconds"]) == (8, "running", 0.5)
     assert found[1]["scheduler"]["decisions"][0]["seconds_ago"] == 1.5
+    assert [one["metrics_port"] for one in found] == [9191, None]
 
 
 @pytest.mark.parametrize("name", ANSWERS)
