@@ -47,6 +47,9 @@ def command(port: int | None, tour: bool, once: bool, log_level: str) -> None:
 
 
 def _run(settings: Settings, sock: object, *, tour: bool, once: bool) -> bool:
+    from notifier.telemetry.prometheus_dir import keep_to_this_process
+
+    keep_to_this_process()
     from notifier.bootstrap.dev import DevService
     from notifier.bootstrap.providers import provider_names
     from notifier.cli.books import show_books

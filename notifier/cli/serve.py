@@ -35,6 +35,7 @@ def command(processes: int, host: str | None, port: int | None) -> None:
         sys.exit(2)
     from notifier.http.server import listen
     from notifier.telemetry.logs import configure_logs
+    from notifier.telemetry.prometheus_dir import keep_to_this_process
 
     configure_logs(settings.log_format, settings.log_level)
     try:
@@ -42,6 +43,7 @@ def command(processes: int, host: str | None, port: int | None) -> None:
     except OSError as error:
         fail(f"NOTIFIER_HTTP_HOST and NOTIFIER_HTTP_PORT: can't listen there: {error.strerror}")
     if processes == 1:
+        keep_to_this_process()
         _serve(settings, sock)
     else:
         _Supervisor(settings, sock, processes).run()

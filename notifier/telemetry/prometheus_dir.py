@@ -38,6 +38,11 @@ def prepare_prometheus_dir(parent_pid: int | None = None) -> Path:
     return path
 
 
+def keep_to_this_process() -> None:
+    """No directory: one process tells its own metrics, whatever the environment says."""
+    os.environ.pop(VARIABLE, None)
+
+
 def prometheus_dir() -> Path | None:
     """This process's directory; None where nobody prepared one."""
     found = os.environ.get(VARIABLE)

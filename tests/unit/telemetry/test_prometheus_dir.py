@@ -8,7 +8,15 @@ import tempfile
 
 import pytest
 
-from notifier.telemetry.prometheus_dir import VARIABLE, prepare_prometheus_dir
+from notifier.telemetry.prometheus_dir import (
+    VARIABLE,
+    keep_to_this_process,
+    metrics_port,
+    prepare_prometheus_dir,
+    prometheus_dir,
+    remember_port,
+    remove_prometheus_dir,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +90,29 @@ def test_prometheus_chooses_its_multiprocess_mode_after_it():
         [sys.executable, "-c", code], capture_output=True, timeout=60, check=True, env=environ
     )
     assert b"counter_" in done.stdout
+
+
+def test_a_process_alone_has_no_directory_whatever_stood_in_the_environment():
+    keep_to_this_process()
+    assert VARIABLE not in os.environ
+    assert prometheus_dir() is None
+    assert metrics_port() is None
+
+
+def test_the_launch_remembers_where_it_is_told():
+    path = prepare_prometheus_dir()
+    assert metrics_port() is None
+    remember_port(path, 9195)
+    assert metrics_port() == 9195
+
+
+def test_a_launch_that_is_over_removes_its_directory_and_no_other(place, monkeypatch):
+    path = prepare_prometheus_dir()
+    remember_port(path, 9195)
+    remove_prometheus_dir()
+    assert not path.exists()
+    foreign = place / "of somebody else"
+    foreign.mkdir()
+    monkeypatch.setenv(VARIABLE, str(foreign))
+    remove_prometheus_dir()
+    assert foreign.exists()
