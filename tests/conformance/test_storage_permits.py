@@ -233,3 +233,12 @@ def test_a_wait_for_a_permit_is_measured_from_the_first_refusal_to_the_grant():
     gate.give(1)
     gate.grant()
     assert list(tally.take()) == []
+    for pause in (60.0, 0.3):
+        assert isinstance(gate.permits.take(EMAIL_HIGH, "console"), NotBefore)
+        gate.now += pause
+    assert isinstance(gate.permits.take(EMAIL_HIGH, "console"), NotBefore)
+    gate.now += 0.1
+    gate.give(1)
+    gate.grant()
+    ((_, _, seconds),) = tally.take()
+    assert seconds == pytest.approx(0.4)
