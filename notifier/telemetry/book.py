@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import prometheus_client
-from prometheus_client import multiprocess
+import structlog
+from prometheus_client import multiprocess, values
 
 from notifier.telemetry import dead_processes
 from notifier.telemetry.metrics import TABLE, Kind, Metric
 from notifier.telemetry.prometheus_dir import prometheus_dir
 from notifier.telemetry.tally import Labels, Note
+
+log = structlog.get_logger("notifier.metrics")
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 #: Without types of its own.
@@ -36,6 +39,8 @@ class Book:
     def __init__(self) -> None:
         # Prometheus has no use for when a value was first seen, and would keep it as one more series each.
         _client.disable_created_metrics()
+        if prometheus_dir() is not None and not _shared():
+            log.error("metrics_not_shared", why="prometheus_client was imported before notifier.worker")
         self.registry = prometheus_client.CollectorRegistry()
         self._families = {metric: self._family(metric) for metric in TABLE}
         self._children: dict[tuple[Metric, Labels], Any] = {}
@@ -85,6 +90,12 @@ class Book:
         if metric.buckets:
             more["buckets"] = metric.buckets
         return _KEPT[metric.kind](metric.name, metric.meaning, metric.labels, registry=self.registry, **more)
+
+
+def _shared() -> bool:
+    """Whether values lie in the launch's directory: prometheus_client chose that when it was imported, or not."""
+    kind: Any = values.ValueClass
+    return bool(getattr(kind, "_multiprocess", False))
 
 
 def told(book: Book | None) -> bytes:

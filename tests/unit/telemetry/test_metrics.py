@@ -138,6 +138,17 @@ def test_what_was_noted_last_is_told_when_the_process_ends():
     assert values(reporter.book)['notifier_accepted_total{channel="push",priority="low"}'] == 3
 
 
+@pytest.mark.parametrize(("first", "said"), [("", False), ("import prometheus_client; ", True)])
+def test_metrics_that_would_be_told_nowhere_are_no_secret(first, said, tmp_path):
+    """Whoever imports prometheus_client before the directory is named reads of it in the log."""
+    code = (
+        f"{first}import os; os.environ['PROMETHEUS_MULTIPROC_DIR'] = {str(tmp_path)!r};"
+        "from notifier.telemetry.book import Book; Book()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ("metrics_not_shared" in done.stdout) == said
+
+
 @pytest.mark.parametrize(
     "module",
     [
