@@ -87,15 +87,17 @@ class Service:
         program: str = "benchmarks.worker",
         at_once: bool = False,
         processes: int = 1,
+        settings: Mapping[str, str] | None = None,
     ) -> Iterator[ServerProcess]:
         """`dramatiq` worker processes and their relay; the provider writes each call down in `calls`.
 
-        `seconds` is how long a call takes, by channel (none: no time); `at_once`: it is killed in the end.
+        `seconds` is how long a call takes, by channel (none: no time); `at_once`: it is killed in the end;
+        `settings` are the worker's own.
         """
         arguments = ["dramatiq", program, "-p", str(processes), "-t", str(threads)]
         told = {"BENCHMARK_CALLS": str(calls), "BENCHMARK_SECONDS": json.dumps(dict(seconds or {}))}
         start = self._stage.killed if at_once else self._stage.running
-        with start(*arguments, **self.environment, **told) as launch:
+        with start(*arguments, **{**self.environment, **(settings or {})}, **told) as launch:
             yield launch
 
     def fill(self, door: int, count: int, lanes: Sequence[Lane] = Lane.all()) -> None:

@@ -1,4 +1,4 @@
-"""The figures to reach: P1 to P10 as the design names them, L1 to L6 of the lanes, L7 and L8 of the metrics."""
+"""The figures to reach: P1 to P10 as the design names them, L1 to L6 of the lanes, L7 to L9 of what is measured."""
 
 from benchmarks.figures import Target
 
@@ -212,6 +212,13 @@ _TARGETS = (
         unit="ms",
         ratio=1.0,
         at_most=True,
+    ),
+    Target(
+        id="L9",
+        work="worker drain, nine lanes, 16 threads, metrics and logs on",
+        against="the same worker with both off",
+        unit="/s",
+        ratio=0.9,
     ),
 )
 TARGETS = {target.id: target for target in _TARGETS}

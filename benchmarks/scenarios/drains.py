@@ -1,8 +1,10 @@
-"""P4, P5 and L6: one worker process empties nine loaded lanes.
+"""P4, P5, L6 and L9: one worker process empties nine loaded lanes.
 
-Beside it Dramatiq and Celery that do nothing, and the same worker on Dramatiq's heap, without the scheduler.
+Beside it Dramatiq and Celery that do nothing, and the same worker on Dramatiq's heap, without the scheduler,
+or without metrics and logs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,9 +19,11 @@ from benchmarks.stage import Stage
 from benchmarks.targets import TARGETS
 from tests.nodes.waiting import wait_until
 
-IDS = ("P4", "P5", "L6")
+IDS = ("P4", "P5", "L6", "L9")
 _DRAIN_SECONDS = 300.0
 _PREFORK = 2
+#: A worker that measures nothing and says nothing but what is broken.
+_SILENT = {"NOTIFIER_METRICS_PORT": "0", "NOTIFIER_LOG_LEVEL": "error"}
 #: By the database's clock: from the first claim to the last outcome stored.
 _SPAN = "SELECT extract(epoch FROM max(finished_at) - min(claimed_at)) * 1000000 FROM notifications"
 _SENT = "SELECT count(*) FROM notifications WHERE status = 'sent' AND attempt = 1"
@@ -33,6 +37,7 @@ class _Rounds:
 
     ours: Samples = field(default_factory=list)
     heap: list[float] = field(default_factory=list)
+    silent: list[float] = field(default_factory=list)
     dramatiq: Samples = field(default_factory=list)
     celery: list[dict[str, float]] = field(default_factory=list)
 
@@ -53,6 +58,10 @@ def run(stage: Stage, sizes: Sizes, wanted: frozenset[str]) -> list[Finding]:
             if "L6" in wanted:
                 found.heap.append(
                     _ours(stage, service, door, sizes.drain, sizes.heap_threads, "benchmarks.heap_worker")
+                )
+            if "L9" in wanted:
+                found.silent.append(
+                    _ours(stage, service, door, sizes.drain, sizes.heap_threads, settings=_SILENT)
                 )
             if "P5" in wanted:
                 found.celery.append(_celery(celery, sizes))
@@ -81,6 +90,9 @@ def _findings(found: _Rounds, wanted: frozenset[str], heap_threads: int) -> list
     if "L6" in wanted:
         same_threads = tuple(samples[heap_threads] for samples in found.ours)
         findings.append(Finding(target=TARGETS["L6"], pairs=Pairs(same_threads, tuple(found.heap))))
+    if "L9" in wanted:
+        told = tuple(samples[heap_threads] for samples in found.ours)
+        findings.append(Finding(target=TARGETS["L9"], pairs=Pairs(told, tuple(found.silent))))
     return findings
 
 
@@ -91,13 +103,14 @@ def _ours(
     count: int,
     threads: int,
     program: str = "benchmarks.worker",
+    settings: Mapping[str, str] | None = None,
 ) -> float:
     """Notifications a second that one worker process sends, records and acks."""
     service.reset()
     service.fill(door, count)
     ledger = stage.folder / "drains.calls"
     ledger.unlink(missing_ok=True)
-    with service.working(threads, ledger, program=program):
+    with service.working(threads, ledger, program=program, settings=settings):
         wait_until(lambda: calls.count(ledger) >= count, _DRAIN_SECONDS, "the worker's drain")
         wait_until(lambda: service.number(_SENT) == count, 30, "the last outcomes to be stored")
     _check(service, ledger, count)
