@@ -1,6 +1,6 @@
 """What metrics know of this moment: read off a worker's memory, or, by a thread of its own, off storage."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Engine
 
@@ -17,17 +17,17 @@ from notifier.telemetry.tally import Labels
 Lanes = dict[str, tuple[str, str]]
 
 
-def lanes_by_queue(prefix: str) -> Lanes:
+def lanes_by_queue(lanes: Sequence[Lane], prefix: str) -> Lanes:
     """Each queue's lane, as labels."""
-    return {lane.queue(prefix): (str(lane.channel), str(lane.priority)) for lane in Lane.all()}
+    return {lane.queue(prefix): (str(lane.channel), str(lane.priority)) for lane in lanes}
 
 
 class WorkerGauges:
     """The scheduler, the threads, the queues as this process sees them, and the breakers."""
 
-    def __init__(self, back: Back, prefix: str) -> None:
+    def __init__(self, back: Back, lanes: Sequence[Lane], prefix: str) -> None:
         self._back = back
-        self._lanes = lanes_by_queue(prefix)
+        self._lanes = lanes_by_queue(lanes, prefix)
 
     def read(self) -> Reading:
         """Nothing before the worker has booted."""
@@ -92,11 +92,11 @@ def _idle_for(scheduling: LaneScheduling) -> float:
     return float(scheduling.queue.look(look))
 
 
-def storage_gauges(engine: Engine, prefix: str) -> Callable[[], Reading]:
+def storage_gauges(engine: Engine, lanes: Sequence[Lane], prefix: str) -> Callable[[], Reading]:
     """What only storage knows; each question is answered by an index, or by a figure that the relay keeps."""
 
     def read() -> Reading:
-        for lane, age in waiting.oldest_ages(engine).items():
+        for lane, age in waiting.oldest_ages(engine, lanes).items():
             yield metrics.OLDEST_MESSAGE, (lane.queue(prefix),), age or 0.0
         with reading(engine) as connection:
             owed = outbox.oldest_age(connection)

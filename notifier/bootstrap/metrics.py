@@ -46,16 +46,18 @@ def make_metrics(
     """Of a process in `role`: with `back` its worker's too, with `storage` what only storage knows."""
     if not tally.on:
         return Metrics(_nothing, _nothing, lambda: b"")
-    worker = None if back is None else gauges.WorkerGauges(back, settings.queue_prefix)
+    worker = None if back is None else gauges.WorkerGauges(back, settings.lanes, settings.queue_prefix)
     watches: list[Watch] = []
     if storage:
         engine = engines.metrics(settings)
-        watches.append(Watch(gauges.storage_gauges(engine, settings.queue_prefix), ends=engine.dispose))
+        watches.append(
+            Watch(gauges.storage_gauges(engine, settings.lanes, settings.queue_prefix), ends=engine.dispose)
+        )
     looks: list[Look] = [lambda: _of_process(role), *watches]
     if worker is not None:
         looks.append(worker.read)
     totals = [] if worker is None else worker.totals()
-    _prime(tally, role, back)
+    _prime(tally, role, back, settings.lanes)
     patience = _LEASES * settings.lease_seconds
     reporter = Reporter(tally, looks, totals, say=_saying(role, back, patience))
     return Metrics(
@@ -70,9 +72,9 @@ def _of_process(role: str) -> Reading:
     yield metrics.PROCESSES, (role,), 1.0
 
 
-def _prime(tally: Tally, role: str, back: Back | None) -> None:
+def _prime(tally: Tally, role: str, back: Back | None, known: Sequence[Lane]) -> None:
     """What is counted by lane or reason alone begins at 0: else its first step would be no growth to Prometheus."""
-    lanes = [(str(lane.channel), str(lane.priority)) for lane in Lane.all()]
+    lanes = [(str(lane.channel), str(lane.priority)) for lane in known]
     if role in {"http", "dev"}:
         for lane in lanes:
             tally.add(metrics.ACCEPTED, lane, 0.0)

@@ -3,6 +3,7 @@
 import pytest
 
 from notifier.bootstrap.gauges import storage_gauges
+from notifier.domain.lanes import Lane
 from notifier.storage import outbox, workers
 from notifier.storage.engine import writing
 from notifier.storage.outbox import Bell
@@ -12,7 +13,9 @@ from tests.conformance.storage_kit import EMAIL_HIGH, EMAIL_LOW, change, keep_on
 
 def read(engine):
     """Every value, by metric and labels."""
-    return {(metric.name, *labels): value for metric, labels, value in storage_gauges(engine, "n")()}
+    return {
+        (metric.name, *labels): value for metric, labels, value in storage_gauges(engine, Lane.all(), "n")()
+    }
 
 
 def test_with_nothing_owed_all_is_zero(engine):
