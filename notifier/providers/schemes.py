@@ -196,6 +196,8 @@ _ALL = (
         checks=(plain_only_at_home,),
         receipts="notifier.providers.vonage_receipts",
         receipts_need=_needs("signature_secret"),
+        # Its support's page on retries asks for this one; after another answer it may report for 24 hours.
+        receipts_status=200,
     ),
     Scheme(
         name="fcm",
