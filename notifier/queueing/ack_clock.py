@@ -12,8 +12,8 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-#: Seconds that an ack waits at most for others of its lane.
-PAUSE: Final = 0.05
+#: Seconds that an ack waits at most for others of its lane: less than the half second of messages that the lane has at hand.
+PAUSE: Final = 0.2
 
 
 class AckClock:
