@@ -70,6 +70,7 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         },
         "everything": {"filter": {}, "limit": 100, "priority": "low"},
     },
+    "LoginRequest": {"key": {"key": "nk_test_k3v9x0ab_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"}},
     "DiscardRequest": {"refused": {"filter": {"reason": "invalid_recipient", "channel": "email"}}},
 }
 
