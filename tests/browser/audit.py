@@ -29,6 +29,7 @@ _RULES = """() => {
     if (seen(one) && !name(one) && !(by && by.textContent.trim())) say("no name", one);
   }
   for (const one of document.querySelectorAll("img:not([alt]), svg:not([aria-hidden]):not([aria-label])")) say("no alternative", one);
+  for (const one of document.querySelectorAll("[tabindex]")) if (one.tabIndex > 0) say("an order of its own", one);
   const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
   for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) wrong.push(`id twice: ${id}`);
   for (const one of document.querySelectorAll("[aria-describedby], [aria-labelledby], label[for]")) {

@@ -96,8 +96,8 @@ export function mount(box, session) {
       return body;
     }
 
+    // The button stays as it is meanwhile: a click that leaves a field must not miss it.
     async function dry() {
-      go.disabled = true;
       try {
         const found = await ask(`/v1/failures/${kind}`, { method: "POST", body: wish({ dry_run: true }) });
         const lost = found.dropped + found.forgotten;
@@ -106,6 +106,7 @@ export function mount(box, session) {
         go.disabled = !found.matched;
       } catch (error) {
         put(counted, error.message);
+        go.disabled = true;
       }
     }
 
