@@ -275,6 +275,8 @@ def test_everything_can_be_read_and_reached(fleet, key, slow, open_tab, pictures
     expect(tab.page.get_by_label("API key")).to_be_visible()
     faults = {"log in": tab.audit()}
     tab.log_in(key)
+    if pictures == IMAGES and (width, scheme) == (1280, "light"):
+        waves(fleet)
     wait_until(lambda: tab.running(HIGH) and tab.running(LOW), 20, "threads in both lanes")
     look(tab, faults, "lanes", pictures)
     tab.go("Search")
@@ -295,6 +297,17 @@ def test_everything_can_be_read_and_reached(fleet, key, slow, open_tab, pictures
     fleet.provider.clear()
     wait_until(lambda: not pending(fleet), 60, "the flood's end")
     discard_all(fleet)
+
+
+def waves(fleet):
+    """Some minutes' work, so that a picture shows what ten minutes look like."""
+    for wave in range(9):
+        send(fleet, 70 + 12 * (wave % 4), "low")
+        send(fleet, 30 + 10 * (wave % 3), "medium")
+        send(fleet, 25 * (wave % 3), "high")
+        wait_until(lambda: pending(fleet) < 10, 60, "a wave's end")
+    send(fleet, 60, "low")
+    send(fleet, 30, "high")
 
 
 def look(tab, faults, view, pictures):
