@@ -7,7 +7,7 @@ from msgspec import Meta
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Mode
 from notifier.http.answer_types import Lane, Shape
-from notifier.http.schemas import Strict
+from notifier.http.option_schemas import Strict
 
 
 class LoginRequest(Strict):

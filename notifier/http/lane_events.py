@@ -16,6 +16,7 @@ from notifier.http.answers import encoded
 from notifier.http.health import HEALTH
 from notifier.http.lane_feed import LaneFeed, Seen, Viewer
 from notifier.http.lanes import facts_of
+from notifier.http.middlewares import STREAMED
 from notifier.http.parts import CONFIG, FEED, KEYS, PARTS, READS, enter
 from notifier.http.problems import Problem
 from notifier.http.times import shown
@@ -37,7 +38,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     await enter(request, "read")
     wanted = queries.read_query(request, {"events": _number}).get("events", MOST_EVENTS)
     answer = web.StreamResponse(headers=_HEADERS)
-    answer.content_type, answer.charset = "text/event-stream", "utf-8"
+    answer.content_type, answer.charset = STREAMED, "utf-8"
     feed = request.app[FEED]
     with feed.viewer() as viewer:
         await answer.prepare(request)
@@ -54,7 +55,7 @@ async def look(app: web.Application) -> Seen:
     config, parts = app[CONFIG], app[PARTS]
     at = shown(parts.now())
     try:
-        facts = await app[READS].run(facts_of, parts.engine, config.beat_fresh)
+        facts = await app[READS].run(facts_of, parts.engine, config.beat_fresh, config.lanes)
     except Exception as error:  # noqa: BLE001 - whatever it is, who watches is told and the next look may go well
         if not isinstance(error, Unavailable):
             log.error("lane_look_failed", error=type(error).__name__)

@@ -22,6 +22,8 @@ HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
+#: The type of an answer that goes on (Server-Sent Events).
+STREAMED = "text/event-stream"
 #: Methods that no path here has or will have.
 _NEVER = frozenset({"PUT", "TRACE", "CONNECT"})
 _USUAL = ("GET", "HEAD", "POST")
@@ -58,7 +60,8 @@ async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
     answer = await handler(request)
     route, method = _route(request), _method(request)
     tally.add(REQUESTS, (route, method, str(answer.status)))
-    tally.add(REQUEST_SECONDS, (route,), time.perf_counter() - began)
+    if answer.content_type != STREAMED:  # it lasts as long as somebody looks
+        tally.add(REQUEST_SECONDS, (route,), time.perf_counter() - began)
     return answer
 
 

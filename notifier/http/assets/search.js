@@ -32,7 +32,7 @@ async function showList(box, signal) {
     field("Status", choice("status", status)), field("Channel", choice("channel", channel)),
     field("Priority", choice("priority", priority)), field("Reason", choice("reason", reason)),
     field("Provider", text("provider")), field("Reference", text("reference")), field("Tag", text("tag")),
-    field("Recipient", text("to", { placeholder: "an e-mail address or +44…" })),
+    field("Recipient", text("to", { placeholder: "ada@example.com, +44…" })),
     h("button", { class: "main" }, "Search"));
   const found = h("div", { class: "found" });
   box.append(form, found);
@@ -75,7 +75,7 @@ async function list(box, filter, to, signal) {
   await page("");
 }
 
-const recipient = (to) => (to.startsWith("+") ? { phone: to } : { email: to });
+const recipient = (to) => (to.startsWith("+") ? { phone: to } : to.includes("@") ? { email: to } : { chat: to });
 
 function line(one) {
   return row(HEADS, [linkTo(one.id), statusBadge(one.status), words(one.reason || "–"), `${one.channel}.${one.priority}`, one.reference || "–", String(one.attempt), time(one.created_at)]);

@@ -12,6 +12,7 @@ from notifier.domain.keys import key_id_of
 from notifier.http import lane_events, lanes
 from notifier.http.console_answers import LaneHistory, LaneNews
 from notifier.storage import api_keys
+from notifier.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 from tests.acceptance.http.conftest import CONFIG
 from tests.acceptance.http.test_lanes import beat
 
@@ -111,6 +112,15 @@ async def test_it_ends_after_as_many_as_were_asked_for(door):
     async with opened(door, query="?events=2") as stream:
         assert [(await stream.next())[0] for _ in range(3)] == ["history", "lanes", "lanes"]
         assert await stream.next() is None
+
+
+async def test_a_stream_is_counted_and_not_timed(door):
+    """It lasts as long as somebody looks: that says nothing of how quickly the door answers."""
+    await door.ask("GET", f"{PATH}?events=1")
+    await door.ask("GET", "/v1/lanes")
+    notes = list(door.tally.take())
+    assert [labels for metric, labels, _ in notes if metric is REQUEST_SECONDS] == [("/v1/lanes",)]
+    assert (PATH, "GET", "200") in [labels for metric, labels, _ in notes if metric is REQUESTS]
 
 
 async def test_a_head_request_ends_at_once(door):
