@@ -62,6 +62,11 @@ class Tab:
         found = self.page.locator(f'path[data-lane="{lane}"]')
         return int(found.get_attribute("data-now") or 0) if found.count() else 0
 
+    def drawn(self, lane: str) -> bool:
+        """Whether the picture shows threads of a lane at any moment."""
+        found = self.page.locator(f'path[data-lane="{lane}"]')
+        return bool(found.count() and found.get_attribute("d"))
+
     def picture(self, folder: Path, name: str) -> None:
         """What is seen, without what is below the fold."""
         self.page.screenshot(

@@ -269,15 +269,17 @@ def test_everything_can_be_read_and_reached(fleet, key, slow, open_tab, pictures
     ids = send(fleet, 4, "medium", reference=f"order-{width}-{scheme}")
     wait_until(lambda: not pending(fleet), 60, "the failures")
     fleet.provider.set(delay=[0.4, 0.6])
-    send(fleet, 40, "low")
-    send(fleet, 20, "high")
     tab = open_tab(width=width, scheme=scheme)
     expect(tab.page.get_by_label("API key")).to_be_visible()
     faults = {"log in": tab.audit()}
     tab.log_in(key)
     if pictures == IMAGES and (width, scheme) == (1280, "light"):
         waves(fleet)
-    wait_until(lambda: tab.running(HIGH) and tab.running(LOW), 20, "threads in both lanes")
+    send(fleet, 60, "low")
+    send(fleet, 30, "high")
+    wait_until(
+        lambda: all(tab.drawn(lane) for lane in (LOW, HIGH)), 20, "threads of both lanes in the picture"
+    )
     look(tab, faults, "lanes", pictures)
     tab.go("Search")
     expect(tab.page.locator("tbody tr").first).to_be_visible()
@@ -306,8 +308,6 @@ def waves(fleet):
         send(fleet, 30 + 10 * (wave % 3), "medium")
         send(fleet, 25 * (wave % 3), "high")
         wait_until(lambda: pending(fleet) < 10, 60, "a wave's end")
-    send(fleet, 60, "low")
-    send(fleet, 30, "high")
 
 
 def look(tab, faults, view, pictures):
