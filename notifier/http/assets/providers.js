@@ -1,11 +1,11 @@
 // Provider accounts as they are now, taking one out and letting it send again; what happened lately.
 
 import { ask, query } from "./api.js";
-import { badge, count, h, put, row, say, seconds, share, table, time, words } from "./dom.js";
+import { badge, count, h, put, rate, row, say, seconds, share, table, time, words } from "./dom.js";
 import { repeated } from "./live.js";
 
 export const TITLE = "Providers";
-const HEADS = ["Provider", "Channel", "Order", "State", "Calls in 30 s", "Errors", "Slow", "p95", "Workers", "Steer"];
+const HEADS = ["Provider", "Channel", "Order", "State", "Calls in 30 s", "Errors", "Slow", "p95", "Permits /s", "Workers", "Steer"];
 const EVENTS = ["When", "What", "About", "By", "Reason"];
 const EVERY = 3;
 
@@ -38,7 +38,7 @@ export function mount(box, session) {
     const held = document.activeElement?.dataset.deed;
     const rows = accounts.map((one) => row(HEADS, [
       `${one.name}`, one.channel, String(one.preference), state(one), count(one.calls), share(one.error_rate), share(one.slow_rate),
-      seconds(one.p95_seconds), count(one.workers), button(one)], { "data-provider": `${one.channel}.${one.name}` }));
+      seconds(one.p95_seconds), permits(one), count(one.workers), button(one)], { "data-provider": `${one.channel}.${one.name}` }));
     holder.replaceChildren(table("Provider accounts", HEADS, rows));
     if (held) holder.querySelector(`[data-deed="${CSS.escape(held)}"]`)?.focus();
   }
@@ -68,6 +68,13 @@ export function mount(box, session) {
   }
 
   return { stop: () => turns.stop() };
+}
+
+// What the limit gives now, of what it gives when all is well.
+function permits(one) {
+  if (one.held_seconds) return badge(`held for ${seconds(one.held_seconds)}`, "warn");
+  if (one.limit_per_second === null) return "no limit";
+  return one.permits_per_second < one.limit_per_second * 0.99 ? `${rate(one.permits_per_second)} of ${rate(one.limit_per_second)}` : rate(one.limit_per_second);
 }
 
 function state(one) {
