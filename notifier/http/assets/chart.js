@@ -56,10 +56,11 @@ export function chart() {
     element: h("figure", { class: "chart" },
       h("div", { class: "plot" }, most, picture),
       h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, "10 min ago"), h("span", {}, "5 min"), h("span", {}, "now"))),
-    // What the service still knows; it replaces what this page knew.
+    // What the service still knows (this process of it), beside what this page has seen itself.
     history(told) {
-      moments.length = 0;
-      for (const one of told) moments.push({ ...one, at: Date.parse(one.at) });
+      const known = new Map(moments.map((one) => [Math.round(one.at / 1000), one]));
+      for (const one of told) known.set(Math.round(Date.parse(one.at) / 1000), { ...one, at: Date.parse(one.at) });
+      moments.splice(0, moments.length, ...[...known.values()].sort((one, two) => one.at - two.at));
     },
     add(at, threads, running, lanes) {
       const moment = { at: Date.parse(at), threads, running };

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import subprocess
+import sys
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 import structlog
 
 import notifier.http
+from notifier.cli import serve
 from notifier.domain.keys import key_id_of
 from notifier.domain.lifecycle import Mode
 from notifier.http.console_answers import ConsoleSession
@@ -155,6 +158,15 @@ async def test_no_other_site_can_log_somebody_in_or_act_in_a_session(door):
     lanes = (await as_browser(door, "GET", "/v1/lanes", headers)).json()["data"]
     assert not any(one["paused"] for one in lanes)
     assert (await as_browser(door, "POST", PAUSE, headers | OURS)).status == 200
+
+
+def test_what_serve_forks_shares_the_secret():
+    """It is made with a module that is there before the first process is forked, or a log-in would hold in one alone."""
+    code = "import sys; from notifier.http.server import listen; print('notifier.http.sessions' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
+    forking = Path(serve.__file__).read_text()
+    assert forking.index("from notifier.http.server import listen") < forking.index("_Supervisor(settings")
 
 
 async def test_a_forged_or_foreign_cookie_is_401(door):
