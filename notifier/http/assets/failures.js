@@ -79,8 +79,8 @@ export function mount(box, session) {
       counted, h("p", { class: "deeds" }, go, h("button", { type: "button", onclick: () => dialog.close() }, "Leave")));
     const dialog = h("dialog", { "aria-labelledby": "plan" }, form);
     const header = once();
-    const opener = document.activeElement;
-    dialog.addEventListener("close", () => { dialog.remove(); opener?.isConnected && opener.focus(); });
+    // The browser gives the focus back to the button that has opened it.
+    dialog.addEventListener("close", () => dialog.remove());
     form.addEventListener("change", dry);
     document.body.append(dialog);
     dialog.showModal();

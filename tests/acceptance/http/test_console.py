@@ -162,7 +162,9 @@ async def test_no_other_site_can_log_somebody_in_or_act_in_a_session(door):
 
 def test_what_serve_forks_shares_the_secret():
     """It is made with a module that is there before the first process is forked, or a log-in would hold in one alone."""
-    code = "import sys; from notifier.http.server import listen; print('notifier.http.sessions' in sys.modules)"
+    code = (
+        "import sys; from notifier.http.server import listen; print('notifier.http.sessions' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
     forking = Path(serve.__file__).read_text()
