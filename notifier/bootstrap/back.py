@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import uuid4
 
 import dramatiq
@@ -161,7 +162,7 @@ def make_back(
                 "stage": scheduling.stage,
                 "census": scheduling.census(),
                 "scheduler": scheduling.report(_naming(settings.queue_prefix)),
-                "providers": breakers.report(),
+                "providers": joined(breakers.report(), limits.permits.report()),
             },
         ),
         every=settings.beat_seconds,
@@ -190,6 +191,11 @@ def make_back(
         broker.broker.add_middleware(one)
     declare_actors(broker.broker, settings.lanes, settings.queue_prefix, current, deliverer.deliver)
     return Back(broker, scheduling, recorder, stand_in, beats, breakers)
+
+
+def joined(calls: Mapping[str, Any], permits: Mapping[str, Any]) -> dict[str, Any]:
+    """What a beat tells of each provider account: its breaker and calls, and its limit's permits."""
+    return {key: {**told, **permits.get(key, {})} for key, told in calls.items()}
 
 
 def _warn_of_console(accounts: Mapping[Channel, Mapping[str, Account]]) -> None:

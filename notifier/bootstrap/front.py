@@ -17,6 +17,7 @@ from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.feedback.receipts import ReceiptDesk
 from notifier.http.config import HttpConfig
 from notifier.http.parts import DoorParts
+from notifier.http.sessions import Sessions
 from notifier.intake.accept import Intake
 from notifier.intake.admission import Admission, Level, Limits
 from notifier.intake.groups import GroupWriter
@@ -163,5 +164,6 @@ def make_door(
         receipts=ReceiptDesk(front.receipts, receipt_readers(known)),
         tally=front.tally,
         links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),
+        sessions=Sessions(settings.unsubscribe_secret),
     )
     return parts, config

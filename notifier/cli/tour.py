@@ -108,6 +108,7 @@ notifier listens at {address} (this machine only; Ctrl-C stops it)
            -H 'Content-Type: application/json' \\
            -d '{body}'
   sent   curl {address}/v1/dev/messages -H 'Authorization: Bearer {key}'
-  API    {address}/openapi.json
+  look   {address}/console (log in with a key)
+  API    {address}/docs, {address}/openapi.json
 """
     )

@@ -157,7 +157,7 @@ class PermitStock:
         """The store answered what was sent at that moment; whether somebody may start who could not before."""
         with self._lock:
             self._sent_at = None
-            self._settle(ask)
+            self._debt, self._block = self._debt - ask.debt, None if ask.block else self._block
             self.fallback.store_answered(ask, lease, now)
             lifted = False
             if lease.blocked:
@@ -185,6 +185,12 @@ class PermitStock:
         with self._lock:
             returned, self._returned = self._returned, False
             return returned
+
+    def told(self, now: float) -> dict[str, float]:
+        """For operators: what is allowed a second, what at the last lease (less after a throttle), seconds held yet."""
+        with self._lock:
+            rate = 1 / self._last.interval if self._last is not None else self.limit.rate
+            return {"limit": self.limit.rate, "rate": rate, "held": max(0.0, self._blocked_until - now)}
 
     # All below is called with the lock held.
 
@@ -276,11 +282,6 @@ class PermitStock:
         self._fresh = []
         self._sharing.share(len(self._permits))
         return unused
-
-    def _settle(self, ask: Ask) -> None:
-        self._debt -= ask.debt
-        if ask.block:
-            self._block = None
 
     def _learn(self) -> None:
         """Ask for more where all was used and more was wanted, for less where some lapsed."""

@@ -125,6 +125,16 @@ class Permits:
             self.throttled.hold(name, now + seconds)
             self._wake()
 
+    def report(self) -> dict[str, dict[str, float]]:
+        """``{"email/ses": {"limit": 14.0, "rate": 7.2, "held": 0.0}}``; without a limit only what is held is told."""
+        now, found = self._clock(), {}
+        for stocks, free in self._ways.values():
+            for stock in stocks:
+                found[stock.limit.name] = {name: round(value, 3) for name, value in stock.told(now).items()}
+            if free and (held := self.throttled.until(free) - now) > 0:
+                found[free] = {"held": round(held, 3)}
+        return found
+
     def _waiting(self, lane: Lane, provider: str, now: float) -> None:
         since, asked = self._waits.get((lane, provider), (now, now))
         # Who waits asks again and again: after a pause it is another message.

@@ -238,6 +238,8 @@ class Provider(Shape):
     """One provider account over all living workers; rates are shares (0 to 1) of the calls of the last 30 s.
 
     `preference` 1 is asked first. `why` is ``errors``, ``slow`` or ``config`` while the breaker is not closed.
+    Of its limit (null without one) `permits_per_second` are given now, fewer for a while after the provider said "too
+    fast"; it is held for `held_seconds` yet, null where it is not.
     """
 
     name: str
@@ -255,6 +257,9 @@ class Provider(Shape):
     error_rate: float | None
     slow_rate: float | None
     p95_seconds: float | None
+    limit_per_second: float | None
+    permits_per_second: float | None
+    held_seconds: float | None
 
 
 class ProviderList(Shape):

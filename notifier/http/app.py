@@ -1,15 +1,19 @@
 """The door as an aiohttp application: which path leads to which handler."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from aiohttp import web
 
 from notifier.domain.unsubscribe import PATH
 from notifier.http import (
     batch,
+    console,
+    console_sessions,
     dev,
     failures,
     health,
+    lane_events,
     lanes,
     middlewares,
     notifications,
@@ -26,8 +30,9 @@ from notifier.http.auth import KeyRing
 from notifier.http.body import Room
 from notifier.http.config import HttpConfig
 from notifier.http.health import HEALTH, Health
+from notifier.http.lane_feed import LaneFeed
 from notifier.http.offload import Offload
-from notifier.http.parts import CONFIG, KEYS, PARSING, PARTS, READS, RECEIPTS, ROOM, DoorParts
+from notifier.http.parts import CONFIG, FEED, KEYS, PARSING, PARTS, READS, RECEIPTS, ROOM, DoorParts
 
 #: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
 _ID = "{id:ntf_[^{}/]*}"
@@ -61,6 +66,7 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
         web.get("/v1/operations/{operation}", operations.show),
         web.post("/v1/operations/{operation}/cancel", operations.cancel),
         web.get("/v1/lanes", lanes.listing),
+        web.get("/v1/lanes/events", lane_events.stream),
         web.post(f"{_LANE}/pause", lanes.pause),
         web.post(f"{_LANE}/resume", lanes.resume),
         web.get("/v1/workers", lanes.processes),
@@ -74,6 +80,15 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
         web.post("/v1/suppressions/search", suppressions.search),
         web.get(_SUPPRESSION, suppressions.show),
         web.delete(_SUPPRESSION, suppressions.remove),
+    ]
+    found += [
+        web.get("/console", console.page("console.html")),
+        web.get("/docs", console.page("docs.html")),
+        web.get("/console/session", console_sessions.show),
+        web.post("/console/session", console_sessions.log_in),
+        web.delete("/console/session", console_sessions.log_out),
+        web.post("/console/session/renew", console_sessions.renew),
+        web.get("/console/{file}", console.asset),
     ]
     found += [web.get(_UNSUBSCRIBE, unsubscribe.ask), web.post(_UNSUBSCRIBE, unsubscribe.leave)]
     found.append(web.post("/v1/receipts/{provider}", receipts.take))
@@ -99,7 +114,8 @@ def build_app(parts: DoorParts, config: HttpConfig) -> web.Application:
         name="http-receipt",
     )
     app[ROOM] = Room(config.large_bodies, config.body_deadline / 2)
-    app[KEYS] = KeyRing(parts.engine, reads, ttl=config.key_ttl)
+    app[KEYS] = KeyRing(parts.engine, reads, parts.sessions, parts.now, ttl=config.key_ttl)
+    app[FEED] = LaneFeed(partial(lane_events.look, app), viewers=config.lane_viewers)
     app[HEALTH] = Health(parts, config)
     app.add_routes(routes(config, with_dev=parts.captured is not None))
     app.on_response_prepare.append(middlewares.dress)
@@ -109,6 +125,7 @@ def build_app(parts: DoorParts, config: HttpConfig) -> web.Application:
 
 async def _threads(app: web.Application) -> AsyncIterator[None]:
     yield
+    app[FEED].close()
     app[READS].close()
     app[PARSING].close()
     app[RECEIPTS].close()

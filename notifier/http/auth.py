@@ -1,4 +1,4 @@
-"""API keys: who may come in.
+"""API keys, and the console's sessions that stand for one: who may come in.
 
 Any fault in a key gets the same 401 without detail, after the same work: one lookup (believed for
 `ttl` seconds at most, unknown ids too) and one comparison in constant time. With storage away
@@ -8,7 +8,9 @@ nobody comes in (503).
 import asyncio
 import hmac
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NoReturn
 
 import structlog
@@ -19,6 +21,7 @@ from notifier.domain.keys import key_hash, key_id_of, tenant_of
 from notifier.http.callers import Caller
 from notifier.http.offload import Offload
 from notifier.http.problems import Problem
+from notifier.http.sessions import Session, Sessions, session_of
 from notifier.storage import api_keys
 from notifier.storage.api_keys import KeyRow
 
@@ -42,22 +45,43 @@ class _Found:
 class KeyRing:
     """Looks keys up, each id at most once every `ttl` seconds however many requests come with it."""
 
-    def __init__(self, engine: Engine, reads: Offload, *, ttl: float) -> None:
+    def __init__(
+        self, engine: Engine, reads: Offload, sessions: Sessions, now: Callable[[], datetime], *, ttl: float
+    ) -> None:
         self._engine = engine
         self._reads = reads
+        self._sessions = sessions
+        self._now = now
         self._ttl = ttl
         self._found: OrderedDict[str, _Found] = OrderedDict()
         self._touched: dict[str, float] = {}
         self._touching: set[asyncio.Task[None]] = set()
 
     async def caller(self, request: web.Request) -> Caller:
-        """Who sent the request; raises `Problem` ``unauthorized``."""
-        text = _bearer(request)
+        """Who sent the request; raises `Problem` ``unauthorized``, or ``forbidden`` for one of another site."""
+        session = session_of(request)
+        if session is None:
+            return await self.caller_of(_bearer(request))
+        row = await self._row(session.key_id)
+        hashed = row.hash if row is not None else _DUMMY
+        return self._let_in(row, self._sessions.good(session, hashed, now=self._now().timestamp()))
+
+    async def caller_of(self, text: str | None) -> Caller:
+        """Whose key this is; raises `Problem` ``unauthorized``."""
         key_id = key_id_of(text) if text is not None else None
         if text is None or key_id is None:
             _refuse("malformed")
         row = await self._row(key_id)
-        matches = hmac.compare_digest(key_hash(text), row.hash if row is not None else _DUMMY)
+        return self._let_in(row, hmac.compare_digest(key_hash(text), row.hash if row is not None else _DUMMY))
+
+    async def session_for(self, key_id: str, *, now: float, began: int | None = None) -> Session:
+        """A session of a key that has just been let in."""
+        row = await self._row(key_id)
+        if row is None:
+            _refuse("unknown")
+        return self._sessions.issue(row.id, row.hash, now=now, began=began)
+
+    def _let_in(self, row: KeyRow | None, matches: bool) -> Caller:
         if row is None or not matches:
             _refuse("unknown")
         if row.revoked_at is not None:

@@ -60,6 +60,8 @@ class HttpConfig:
     read_queue: int = 256
     #: How long a key's row is believed without asking storage again; promise 16's bound.
     key_ttl: float = 2.0
+    #: How many may follow the lanes' events at once in this process; the next is answered 503.
+    lane_viewers: int = 50
     #: How long an answer of `/readyz` may be reused.
     health_ttl: float = 1.0
     #: A process whose last beat is older counts as gone.

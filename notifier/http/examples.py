@@ -70,6 +70,7 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         },
         "everything": {"filter": {}, "limit": 100, "priority": "low"},
     },
+    "LoginRequest": {"key": {"key": "nk_test_k3v9x0ab_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"}},
     "DiscardRequest": {"refused": {"filter": {"reason": "invalid_recipient", "channel": "email"}}},
 }
 
@@ -118,6 +119,9 @@ _PROVIDER: dict[str, Any] = {
     "error_rate": 0.625,
     "slow_rate": 0.0,
     "p95_seconds": 0.412,
+    "limit_per_second": 14.0,
+    "permits_per_second": 7.214,
+    "held_seconds": None,
 }
 _WORKER: dict[str, Any] = {
     "id": "0197f2a4-7c1e-4b3a-9d05-3f6f2b8e4c11",

@@ -104,7 +104,13 @@ async def livez(request: web.Request) -> web.Response:
 async def root(request: web.Request) -> web.Response:
     """What this is and where to go."""
     read_query(request, {})
-    links = {"openapi": "/openapi.json", "health": "/health", "notifications": "/v1/notifications"}
+    links = {
+        "console": "/console",
+        "docs": "/docs",
+        "openapi": "/openapi.json",
+        "health": "/health",
+        "notifications": "/v1/notifications",
+    }
     return json_answer({"name": "notifier", "version": request.app[CONFIG].version, "links": links})
 
 

@@ -69,6 +69,11 @@ def lane_document(facts: Facts, lane: Lane) -> dict[str, Any]:
     }
 
 
+def threads(processes: Iterable[Process]) -> int:
+    """How many threads all of them have for sending."""
+    return sum(_scheduler(process).get("threads", 0) for process in processes)
+
+
 def workers(processes: Iterable[Process]) -> list[dict[str, Any]]:
     """Every process that beats; those that send have a stage, a census and a scheduler."""
     return [_worker(process) for process in processes]

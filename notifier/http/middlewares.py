@@ -17,11 +17,13 @@ from notifier.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: On every answer. Caching is off: whatever is told may be different the next moment.
+#: On every answer. Caching is off: whatever is told may be different the next moment. Static files say otherwise.
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
+#: The type of an answer that goes on (Server-Sent Events).
+STREAMED = "text/event-stream"
 #: Methods that no path here has or will have.
 _NEVER = frozenset({"PUT", "TRACE", "CONNECT"})
 _USUAL = ("GET", "HEAD", "POST")
@@ -58,7 +60,8 @@ async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
     answer = await handler(request)
     route, method = _route(request), _method(request)
     tally.add(REQUESTS, (route, method, str(answer.status)))
-    tally.add(REQUEST_SECONDS, (route,), time.perf_counter() - began)
+    if answer.content_type != STREAMED:  # it lasts as long as somebody looks
+        tally.add(REQUEST_SECONDS, (route,), time.perf_counter() - began)
     return answer
 
 
@@ -82,7 +85,8 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def dress(request: web.Request, answer: web.StreamResponse) -> None:
     """Give every answer its headers, and take away the one that names the server's version."""
-    answer.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        answer.headers.setdefault(name, value)
     answer.headers.update(request.get(QUOTA, {}))
     answer.headers.popall("Server", None)
     if "X-Request-Id" not in answer.headers:  # what never met a middleware was given its id with its body

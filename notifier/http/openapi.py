@@ -10,6 +10,7 @@ from aiohttp import web
 from notifier.domain.lanes import STANDING, Channel
 from notifier.http import (
     answer_types,
+    console_answers,
     failure_answers,
     operator_event_answers,
     parameters,
@@ -27,6 +28,34 @@ _REF = "#/components/schemas/{name}"
 _PROBLEM = "application/problem+json"
 _JSON = "application/json"
 _KEY = "nk_live_… sends for real; what nk_test_… sends goes to a simulator, and only its like see it."
+_TEXT = {"type": "string"}
+#: One event of a stream (OpenAPI 3.2, 4.14.4, has this form; it says nothing wrong in 3.1).
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["history", "lanes", "unavailable"]},
+        "data": {
+            "type": "string",
+            "contentMediaType": _JSON,
+            "contentSchema": {
+                "anyOf": [{"$ref": _REF.format(name=one)} for one in ("LaneHistory", "LaneNews")]
+            },
+        },
+        "retry": {"type": "integer"},
+    },
+    "required": ["event", "data"],
+}
+#: What is given that is not JSON: what it is, its media types, their schema.
+_OTHERS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
+    "Page": ("A page to read", ("text/html",), _TEXT),
+    "Answer": ("What the provider wants to read", ("text/plain",), _TEXT),
+    "File": ("A file of the console", ("text/html", "text/css", "text/javascript", "image/svg+xml"), _TEXT),
+    "LaneEvents": (
+        "Server-Sent Events: `history` (a LaneHistory) once, then each second `lanes` (a LaneNews), or `unavailable`",
+        ("text/event-stream",),
+        _EVENT,
+    ),
+}
 
 
 def handler(config: HttpConfig) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -109,15 +138,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _gives(name: str) -> dict[str, Any]:
+    if name in _OTHERS:
+        told, kinds, schema = _OTHERS[name]
+        return {"description": told, "content": {kind: {"schema": schema} for kind in kinds}}
     if name == "Nothing":
         return {"description": "Done"}
-    if name == "Answer":
-        return {
-            "description": "What the provider wants to read",
-            "content": {"text/plain": {"schema": {"type": "string"}}},
-        }
-    if name == "Page":
-        return {"description": "A page to read", "content": {"text/html": {"schema": {"type": "string"}}}}
     content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=name)}}
     if name in ANSWERS:
         content["example"] = ANSWERS[name]
@@ -167,6 +192,7 @@ _BODIES = (
     schemas.ResolveRequest,
     schemas.ReplayRequest,
     schemas.DiscardRequest,
+    console_answers.LoginRequest,
 )
 
 
@@ -174,6 +200,7 @@ def _schemas() -> dict[str, Any]:
     kinds = [
         *_BODIES,
         *answer_types.ALL,
+        *console_answers.ALL,
         *failure_answers.ALL,
         *operator_event_answers.ALL,
         *suppression_answers.ALL,

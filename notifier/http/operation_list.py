@@ -50,6 +50,7 @@ _LIST = (
 _ONE_PATH = "/v1/notifications/{id}"
 _OPERATION_PATH = "/v1/operations/{operation}"
 _FAILURES = ("state", "since", "until", "failure_status", "reason", "channel", "priority", "provider")
+_SESSION_PATH = "/console/session"
 _LANE_PATH = "/v1/lanes/{channel}/{priority}"
 _SUPPRESSION_PATH = "/v1/suppressions/{suppression}"
 _PROVIDER_PATH = "/v1/providers/{name}"
@@ -158,6 +159,10 @@ OPERATIONS = (
         summary="Every lane as it is now, joined over all living workers",
     ),
     Operation(
+        method="get", path="/v1/lanes/events", scope="read", status=200, gives="LaneEvents",
+        summary="Every lane each second, until somebody ends it", parameters=("events",), refuses=_READ,
+    ),
+    Operation(
         method="post", path=f"{_LANE_PATH}/pause", scope="admin", status=200, gives="Lane",
         summary="Start nothing more of a lane, within two seconds; what runs goes on, what is accepted waits",
         parameters=("lane_channel", "lane_priority"), refuses=(*_NO_BODY, *_READ, *_ONE),
@@ -189,6 +194,37 @@ OPERATIONS = (
     Operation(
         method="get", path="/v1/workers", scope="read", status=200, gives="WorkerList", refuses=_READ,
         summary="Every process that beats, and what its scheduler decided lately",
+    ),
+    Operation(
+        method="get", path="/console", scope=None, status=200, gives="Page",
+        summary="The console: lanes, notifications, failures and providers in a browser",
+        refuses=("invalid_request",),
+    ),
+    Operation(
+        method="get", path="/docs", scope=None, status=200, gives="Page", summary="This document, to read",
+        refuses=("invalid_request",),
+    ),
+    Operation(
+        method="get", path="/console/{file}", scope=None, status=200, gives="File",
+        summary="What the two pages are made of", parameters=("file",), refuses=("invalid_request", *_ONE),
+    ),
+    Operation(
+        method="get", path=_SESSION_PATH, scope="read", status=200, gives="ConsoleSession",
+        summary="Whose session it is", refuses=_READ,
+    ),
+    Operation(
+        method="post", path=_SESSION_PATH, scope=None, status=200, gives="ConsoleSession",
+        summary="A session for a key, as a cookie that is good for an hour and holds nothing of the key",
+        takes="LoginRequest", parameters=("proof",), refuses=(*_TAKE, "unauthorized", "forbidden"),
+    ),
+    Operation(
+        method="delete", path=_SESSION_PATH, scope=None, status=204, gives="Nothing",
+        summary="Have the browser forget the session", parameters=("proof",),
+        refuses=(*_NO_BODY, "invalid_request", "forbidden"),
+    ),
+    Operation(
+        method="post", path=f"{_SESSION_PATH}/renew", scope="read", status=200, gives="ConsoleSession",
+        summary="Another hour, at most twelve hours from the log-in", refuses=(*_NO_BODY, *_READ),
     ),
     Operation(
         method="get", path="/", scope=None, status=200, gives="Root", summary="Name, version, links",

@@ -21,6 +21,10 @@ def parameters() -> dict[str, Any]:
         "dry_run": (_BOOLEAN, "Check everything, keep nothing: 200 with the lane and provider chosen"),
         "strict": (_BOOLEAN, "Refuse a suppressed recipient: 422 instead of 202 and an end as suppressed"),
         "atomic": (_BOOLEAN, "Refuse the whole batch if one item is bad"),
+        "events": (
+            {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+            "End after so many; without it the stream goes on",
+        ),
         "verbose": (
             {"type": "string", "enum": ["", "true", "false"]},
             "Show each check; a bare ?verbose does",
@@ -92,6 +96,20 @@ def parameters() -> dict[str, Any]:
         "required": True,
         "schema": {"type": "string"},
         "description": "As it stands in an e-mail's List-Unsubscribe; whatever else is 404",
+    }
+    made["file"] = {
+        "name": "file",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "The file's name; whatever else is 404",
+    }
+    made["proof"] = {
+        "name": "X-Notifier-Console",
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string", "enum": ["1"]},
+        "description": "What no other site can have a browser send",
     }
     made["suppression"] = {
         "name": "suppression",

@@ -16,7 +16,9 @@ from notifier.http.body import Room
 from notifier.http.callers import Caller
 from notifier.http.compose import Asked
 from notifier.http.config import HttpConfig
+from notifier.http.lane_feed import LaneFeed
 from notifier.http.offload import Offload
+from notifier.http.sessions import Sessions
 from notifier.intake.accept import Kept, Submission
 from notifier.intake.quotas import TenantQuotas, no_quotas
 from notifier.telemetry.tally import CLOSED, Tally
@@ -55,6 +57,7 @@ class DoorParts:
     quotas: TenantQuotas = field(default_factory=no_quotas)
     receipts: ReceiptDesk | None = None
     tally: Tally = CLOSED
+    sessions: Sessions = field(default_factory=Sessions)
 
 
 CONFIG = web.AppKey("config", HttpConfig)
@@ -64,6 +67,7 @@ RECEIPTS = web.AppKey("receipts", Offload)
 PARSING = web.AppKey("parsing", Offload)
 ROOM = web.AppKey("room", Room)
 KEYS = web.AppKey("keys", KeyRing)
+FEED = web.AppKey("feed", LaneFeed)
 
 #: What a request carries for the middlewares and the handlers.
 CALLER = web.RequestKey("caller", Caller)

@@ -48,6 +48,7 @@ def provider_document(facts: ProviderFacts, names: Names, key: ProviderKey) -> d
         "error_rate": _mean(told, "errors", calls),
         "slow_rate": _mean(told, "slow", calls),
         "p95_seconds": max((one["p95"] for one in told if one.get("calls")), default=None),
+        **_permits(told),
     }
 
 
@@ -70,6 +71,15 @@ def _breaker(state: ProviderState | None) -> dict[str, Any]:
         "opened_at": shown(state.opened_at),
         "why": state.why,
         "probe_in_seconds": round(state.probe_in, 1),
+    }
+
+
+def _permits(told: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
+    """All processes share one limit: who saw it last lowered has seen most."""
+    return {
+        "limit_per_second": max((one["limit"] for one in told if "limit" in one), default=None),
+        "permits_per_second": min((one["rate"] for one in told if "rate" in one), default=None),
+        "held_seconds": max((one["held"] for one in told if one.get("held")), default=None),
     }
 
 

@@ -166,8 +166,8 @@ class Settings(Conclusions):
     #: Where mail readers reach this service, https://notify.example.com: e-mails with a topic then carry a link by
     #: which their readers leave it with one click (RFC 8058). Empty: none does.
     public_url: str | None = setting(None, public_address())
-    #: What those links are sealed with, 32 characters at least, the same for all processes (openssl rand -hex 32).
-    #: Of several, separated by blanks, the first makes links and all are honoured, so that it can be changed.
+    #: What those links and the console's sessions are sealed with: 32 characters at least, the same on all hosts (openssl
+    #: rand -hex 32); of several, separated by blanks, the first seals, all are honoured. Empty: sessions end with `serve`.
     #: Secret: NOTIFIER_UNSUBSCRIBE_SECRET_FILE names a file that holds it instead.
     unsubscribe_secret: tuple[str, ...] = setting((), secrets(32))
     #: Sender of SMS, a number or a name, unless the provider's URL names one; empty: every URL must.

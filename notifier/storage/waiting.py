@@ -1,8 +1,10 @@
 """How long the oldest notification of each lane has been due, found by the index on unfinished rows."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Engine, ScalarSelect, select
+from sqlalchemy import Engine, ScalarSelect, Select, select
 
 from notifier.domain.lanes import Lane
 from notifier.domain.lifecycle import Status
@@ -21,12 +23,18 @@ def oldest_ages(engine: Engine, lanes: Sequence[Lane]) -> Mapping[Lane, float | 
     no more than the `EXAMINED` oldest rows of a lane are looked at, and most often one is enough.
     """
     with reading(engine) as connection:
-        row = connection.execute(select(db_now(), *(_oldest(lane) for lane in lanes))).one()
+        row = connection.execute(_ages_of(tuple(lanes))).one()
     now, found = row[0], row[1:]
     return {
         lane: None if at is None else max(0.0, (now - at).total_seconds())
         for lane, at in zip(lanes, found, strict=True)
     }
+
+
+@cache
+def _ages_of(lanes: tuple[Lane, ...]) -> Select[*tuple[Any, ...]]:
+    """Put together once: this costs more than its execution, and who watches the lanes asks each second."""
+    return select(db_now(), *(_oldest(lane) for lane in lanes))
 
 
 def _oldest(lane: Lane) -> ScalarSelect[object]:

@@ -40,6 +40,7 @@ def test_the_wheel_holds_the_package_and_its_migrations_only(wheel):
     assert "notifier/_migrations/alembic.ini" in names
     assert "notifier/_migrations/alembic/env.py" in names
     assert "notifier/py.typed" in names
+    assert {"notifier/http/assets/console.html", "notifier/http/assets/main.js"} <= set(names)
     assert [name for name in names if name.startswith("notifier/_migrations/alembic/versions/0001")]
 
 

@@ -97,7 +97,7 @@ CASES = [
     *(unknown(path) for path in (
         f"/{CANARY}", "/v1", "/v1/", "/v1/notifications/", "/v1/templates/x", "/v1/batches/bat_1", "/v1/dev/messages",
         "/v1/webhooks", "/v1/events", "/v1/keys",
-        "/v1/operations/x", "/metrics", "/docs", "/console", "/.env", "/wp-login.php",
+        "/v1/operations/x", "/metrics", "/docs/", "/console/", "/.env", "/wp-login.php",
     )),
     wrong_method("A17 PUT", "PUT", SEND, "GET, HEAD, POST"),
     wrong_method("A17 PUT nowhere", "PUT", "/nowhere", "GET, HEAD, POST"),

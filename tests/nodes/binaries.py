@@ -16,6 +16,8 @@ FAKETIME = "libfaketimeMT.so.1"
 POSTGRES_NAMES = ("initdb", "postgres")
 RABBITMQ_NAMES = ("rabbitmq-server", "rabbitmqctl", "epmd", "erl")
 PROMETHEUS_NAMES = ("prometheus", "promtool")
+#: The browser that the console is driven in.
+CHROMIUM = "chromium"
 
 
 class BinaryMissingError(RuntimeError):
@@ -32,7 +34,7 @@ def find(name: str) -> str:
 
 def missing() -> list[str]:
     """The binaries that are not installed."""
-    names = (*POSTGRES_NAMES, *RABBITMQ_NAMES, *PROMETHEUS_NAMES, FAKETIME)
+    names = (*POSTGRES_NAMES, *RABBITMQ_NAMES, *PROMETHEUS_NAMES, FAKETIME, CHROMIUM)
     return [name for name in names if _find(name) is None]
 
 

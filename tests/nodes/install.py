@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.nodes import binaries
 
-_PACKAGES = ("rabbitmq-server", "postgresql", "prometheus", "libfaketime")
+_PACKAGES = ("rabbitmq-server", "postgresql", "prometheus", "libfaketime", "chromium")
 # invoke-rc.d asks this script before it starts a service; 101 means "not allowed" (Debian policy, 9.3.3).
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -59,11 +59,12 @@ def _advice(missing: list[str]) -> str:
     return (
         f"missing: {', '.join(missing)}\n"
         "The tests and `make services` run private PostgreSQL (13 or newer) and RabbitMQ (3.10 or newer) servers;"
-        " a private Prometheus (2.42 or newer) reads their metrics;"
+        " a private Prometheus (2.42 or newer) reads their metrics; Chromium shows the console;"
         " storms give processes wrong clocks with libfaketime.\n"
         f"On Debian or Ubuntu: sudo apt-get install --no-install-recommends {' '.join(_PACKAGES)}\n"
         "Elsewhere: put initdb and postgres (PostgreSQL), rabbitmq-server and rabbitmqctl (RabbitMQ),"
-        f" erl and epmd (Erlang), prometheus and promtool on PATH, and {binaries.FAKETIME} into /usr/local/lib/faketime."
+        " erl and epmd (Erlang), prometheus, promtool and chromium on PATH,"
+        f" and {binaries.FAKETIME} into /usr/local/lib/faketime."
     )
 
 

@@ -58,6 +58,16 @@ async def test_calls_are_joined_over_the_living(door):
     assert (found.workers, found.calls, found.error_rate, found.p95_seconds) == (2, 40, 0.25, 1.5)
 
 
+async def test_permits_are_told_by_those_who_take_them(door):
+    """Who saw the limit lowered says so for all; an account without a limit, or nobody at work, tells nothing."""
+    beat(door, calls=1, p95=0.2, limit=14.0, rate=14.0, held=0.0)
+    beat(door, calls=1, p95=0.2, limit=14.0, rate=7.2, held=3.5)
+    found = await providers(door)
+    main, spare = found["email", "smtp-main"], found["email", "smtp-spare"]
+    assert (main.limit_per_second, main.permits_per_second, main.held_seconds) == (14.0, 7.2, 3.5)
+    assert (spare.limit_per_second, spare.permits_per_second, spare.held_seconds) == (None, None, None)
+
+
 async def test_an_open_breaker_says_why_and_when_it_is_probed(door):
     provider_states.open_breaker(door.engine, MAIN, "slow", uuid.uuid4(), lambda openings: 60.0)
     found = (await providers(door))["email", "smtp-main"]

@@ -291,6 +291,20 @@ def test_a_throttle_stops_all_until_its_moment_and_slows_them_then():
     assert len(after) / 10 == pytest.approx(25, rel=0.15)
 
 
+def test_an_operator_is_told_of_a_throttle():
+    """How long it holds yet, and then that the rate is half of what is allowed."""
+    clock, _, (one,) = fleet(1)
+    one.waiting = [0, 5000, 0]
+    run(clock, [one], 2)
+    assert one.stock.told(clock.now) == {"limit": 50.0, "rate": pytest.approx(50.0), "held": 0.0}
+    one.stock.block(10.0, clock.now)
+    assert one.stock.told(clock.now + 4)["held"] == pytest.approx(6.0)
+    run(clock, [one], 12)
+    told = one.stock.told(clock.now)
+    assert told["held"] == 0.0
+    assert 24 < told["rate"] < 30
+
+
 def test_a_person_may_lift_a_block():
     """The row is looked up now and then: what stands there goes before what was heard."""
     clock, store, processes = fleet(2)

@@ -1,0 +1,48 @@
+// What goes on while somebody looks, and only then: a hidden page asks nothing.
+
+export function repeated(action, every) {
+  let timer = null;
+  let ended = false;
+  const controller = new AbortController();
+  const turn = async () => {
+    timer = null;
+    if (ended || document.hidden) return;
+    await action(controller.signal);
+    if (!ended && !document.hidden && timer === null) timer = setTimeout(turn, every * 1000);
+  };
+  const shown = () => { if (!document.hidden && timer === null) turn(); };
+  document.addEventListener("visibilitychange", shown);
+  turn();
+  return {
+    now() { clearTimeout(timer); timer = null; return turn(); },
+    stop() {
+      ended = true;
+      clearTimeout(timer);
+      controller.abort();
+      document.removeEventListener("visibilitychange", shown);
+    },
+  };
+}
+
+// Server-Sent Events with handlers by name; `lost` hears when there is no stream, and it is tried again.
+export function stream(path, handlers, lost) {
+  let source = null;
+  let again = null;
+  const close = () => { clearTimeout(again); again = null; if (source) source.close(); source = null; };
+  const open = () => {
+    close();
+    source = new EventSource(path);
+    for (const [name, handler] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
+    }
+    source.onerror = () => {
+      lost();
+      // The browser comes back by itself unless it was refused.
+      if (source && source.readyState === EventSource.CLOSED) again = setTimeout(open, 5000);
+    };
+  };
+  const shown = () => (document.hidden ? close() : open());
+  document.addEventListener("visibilitychange", shown);
+  if (!document.hidden) open();
+  return { stop() { document.removeEventListener("visibilitychange", shown); close(); } };
+}
