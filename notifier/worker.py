@@ -4,9 +4,11 @@
 """
 
 # ruff: noqa: E402 - the Prometheus directory must be set before anything imports prometheus_client
+from notifier.telemetry.light_structlog import import_structlog
 from notifier.telemetry.prometheus_dir import prepare_prometheus_dir
 
 prepare_prometheus_dir()
+import_structlog()
 
 import argparse
 import os

@@ -102,12 +102,39 @@ def test_a_worker_for_email_pulls_in_neither_push_nor_sms_nor_the_door():
         "requests",
         "urllib3",
     }
-    unwanted |= {"aiohttp", "alembic"}
+    unwanted |= {"aiohttp", "alembic", "dkim", "dns", "email_validator", "idna", "phonenumbers"}
+    # rich and Pygments are the command line's; attrs comes with rich.
+    unwanted |= {"rich", "pygments", "attr"}
     assert "notifier.worker" in loaded
     assert "notifier.providers.fcm" in others
     assert sorted(set(loaded) & others) == []
     assert sorted({name.partition(".")[0] for name in loaded} & unwanted) == []
     assert [name for name in loaded if name.startswith(("notifier.http", "notifier.intake"))] == []
+
+
+def test_the_door_has_what_reads_addresses_before_its_first_request():
+    """What a worker leaves out is no import in the event loop's way."""
+    loaded = python("import sys, notifier.http.app; print(*sys.modules)").split()
+    assert {"email_validator", "phonenumbers"} <= set(loaded)
+
+
+def test_structlog_without_rich_leaves_rich_to_who_asks_for_it():
+    """The worker's structlog has no rich; the log's own console form and a later `import rich` work all the same."""
+    printed = python(
+        "import sys\n"
+        "from notifier.telemetry.light_structlog import import_structlog\n"
+        "import_structlog()\n"
+        "assert 'rich' not in sys.modules\n"
+        "from notifier.telemetry.logs import configure_logs, get_logger\n"
+        "configure_logs('console', 'info', sys.stdout)\n"
+        "try: 1 / 0\n"
+        "except ZeroDivisionError: get_logger('x').exception('it_failed')\n"
+        "import rich.console\n"
+        "print(rich.console.Console.__name__)\n"
+    )
+    assert "it_failed" in printed
+    assert "ZeroDivisionError" in printed
+    assert printed.endswith("Console\n")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 import re
 
-import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
-
 from notifier.domain.errors import InvalidInput
 from notifier.domain.simulator import SIMULATOR_PHONES
 
@@ -20,6 +17,10 @@ def normal_number(text: str) -> str:
         raise _refused("must be E.164: + and 7 to 15 digits, as in +14155552671")
     if text in SIMULATOR_PHONES:
         return text
+    # Only where a number is read: a worker takes those that the door has read, and need not wait for the metadata.
+    import phonenumbers
+    from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+
     try:
         number = phonenumbers.parse(text, None)
     except NumberParseException:

@@ -1,5 +1,9 @@
 """From a request's `to` to a recipient of its channel."""
 
+# Both are imported by the domain where an address needs them; here they are there before the first request.
+import email_validator  # noqa: F401
+import phonenumbers  # noqa: F401
+
 from notifier.domain.errors import FieldError, InvalidInput
 from notifier.domain.lanes import Channel
 from notifier.domain.recipients import ChatDestination, EmailAddress, PhoneNumber, PushToken, Recipient

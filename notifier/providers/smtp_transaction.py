@@ -1,5 +1,9 @@
 """One e-mail over one session: MAIL, RCPT, DATA, the body, the dot (RFC 5321, 3.3).
 
+Where the server offers PIPELINING (RFC 2920), the commands go out in one write and their replies are read in turn:
+two round trips less, and fewer wake-ups on both sides. DATA ends such a group, as it must, so the content still waits
+for every reply.
+
 The body and the final dot are written apart. Until the dot the server must throw away what it has, so a
 connection lost before it is `Deferred`; from the dot on, no answer means `Uncertain`.
 """
@@ -34,9 +38,13 @@ def transact(session: Session, email: Email, config: SmtpConfig) -> Outcome:
         return unfit
     used_before = session.sent > 0 or session.dirty
     stage = Stage.SENDER
+    commands = _commands(session, email)
+    grouped = session.has_extn("pipelining")
     try:
-        for stage, line in _commands(session, email):
-            reply = session.command(line)
+        if grouped:
+            session.write("".join(f"{line}\r\n" for _, line in commands).encode())
+        for number, (stage, line) in enumerate(commands, 1):
+            reply = session.reply() if grouped else session.command(line)
             if (
                 used_before
                 and stage is Stage.SENDER
@@ -45,7 +53,9 @@ def transact(session: Session, email: Email, config: SmtpConfig) -> Outcome:
                 session.close()
                 return GONE
             if reply.code != _START_MAIL_INPUT if stage is Stage.CONTENT else not reply.good:
-                return _declined(session, stage, reply, email, config)
+                outcome = _declined(session, stage, reply, email, config)
+                _catch_up(session, len(commands) - number if grouped else 0)
+                return outcome
             session.dirty = not line.startswith("RSET")
         session.write(email.data)
     except Broken as broken:
@@ -53,6 +63,25 @@ def transact(session: Session, email: Email, config: SmtpConfig) -> Outcome:
             GONE if used_before and stage is Stage.SENDER and not broken.timed_out else broken_outcome(broken)
         )
     return _end(session, email, config)
+
+
+def _catch_up(session: Session, unread: int) -> None:
+    """Read the replies to what was written behind a refused command, so that the connection can be kept.
+
+    A server may answer DATA with 354 though it took no recipient; then a dot alone ends what was begun (RFC 2920, 3.1).
+    Whatever becomes of it, the message's ending is the refusal; a connection out of step is closed.
+    """
+    try:
+        while unread and session.connected:
+            unread -= 1
+            reply = session.reply()
+            if reply.code == _START_MAIL_INPUT and not unread:
+                session.write(b".\r\n")
+                reply = session.reply()
+            if reply.code in {_GO_AWAY, _START_MAIL_INPUT}:
+                session.close()
+    except Broken:
+        return
 
 
 def _failed_reset(line: str, reply: Reply) -> bool:

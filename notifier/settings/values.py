@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Any, TypeVar
 
@@ -188,6 +187,9 @@ def sender() -> Rule:
         if not (text.isprintable() and len(text) <= 320 and (bare or text.endswith(f"<{address}>"))):  # noqa: PLR2004
             raise ValueError(text)
         try:
+            # Only here: it takes its time to import.
+            from email.headerregistry import Address
+
             parsed = Address(display_name=name, addr_spec=address)
         except Exception as error:  # the header parser raises several kinds, IndexError among them
             raise ValueError(text) from error

@@ -58,9 +58,18 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
+        #: Extensions to offer besides aiosmtpd's own, which reads a group of commands but does not say so.
+        self.offers: tuple[str, ...] = ()
         self.replies: dict[str, str] = {}
         self.faults = SmtpFaults()
         self._arrived = threading.Condition()
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """The reply to EHLO, with what else is offered before its last line."""
+        session.host_name = hostname
+        return [*responses[:-1], *(f"250-{name}" for name in self.offers), responses[-1]]
 
     async def handle_MAIL(  # noqa: N802 - the names of aiosmtpd
         self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
@@ -173,14 +182,16 @@ def smtp_server(
     tls: ssl.SSLContext | None = None,
     starttls: bool = False,
     login: tuple[str, str] | None = None,
+    pipelining: bool = False,
     **settings: Any,
 ) -> Iterator[SmtpServer]:
     """A server in a thread of this process on a free port of 127.0.0.1.
 
     `tls` speaks TLS from the first byte, or after STARTTLS with `starttls=True`; `login` makes that user and
-    password a must. `settings` are aiosmtpd's (`enable_SMTPUTF8`, `data_size_limit`, `auth_exclude_mechanism`).
+    password a must; `pipelining` offers RFC 2920. `settings` are aiosmtpd's (`enable_SMTPUTF8`, `data_size_limit`, `auth_exclude_mechanism`).
     """
     server = SmtpServer(0, Mailbox())
+    server.mailbox.offers = ("PIPELINING",) if pipelining else ()
     if login is not None:
         settings |= {"authenticator": _authenticator(server, login), "auth_required": True}
         settings["auth_require_tls"] = False

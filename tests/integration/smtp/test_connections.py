@@ -1,5 +1,6 @@
 """A kept connection: how long, what becomes of it after a refusal, and when a fresh one is taken."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ from tests.nodes.waiting import wait_until
 
 DEFAULTS = ProviderDefaults(email_from="news@acme.example")
 STAGES = ["RCPT", "DATA", "DOT"]
+#: A server that takes commands one by one, and one that takes them in a group (RFC 2920).
+BOOKS = {"one by one": {}, "grouped": {"EHLO": "250-peer\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN"}}
+books = pytest.mark.parametrize("book", BOOKS.values(), ids=BOOKS)
 
 
 @contextmanager
@@ -94,11 +98,12 @@ def test_tls_and_a_password_are_needed_once_for_many_messages():
         assert {mail.peer_port for mail in server.mailbox.wait_for(3)} == {server.mailbox.mails[0].peer_port}
 
 
+@books
 @pytest.mark.parametrize("code", ["451 4.3.0 try later", "550 5.7.1 no"])
 @pytest.mark.parametrize("stage", ["MAIL", *STAGES])
-def test_a_refusal_ends_its_message_alone(stage, code):
+def test_a_refusal_ends_its_message_alone(stage, code, book):
     """RSET takes back what was begun, and is not said where the server has ended the message by itself."""
-    with peer(speaks_smtp()) as server, at(server) as provider:
+    with peer(speaks_smtp(book)) as server, at(server) as provider:
         server.say_once[stage] = code
         outcome = send(provider)
         assert isinstance(outcome, Deferred if code.startswith("4") else Refused), outcome
@@ -109,10 +114,11 @@ def test_a_refusal_ends_its_message_alone(stage, code):
         assert verbs(server)[first:] == ([] if stage == "DOT" else ["RSET"]) + ONE + ONE
 
 
+@books
 @pytest.mark.parametrize("reply", ["421 4.4.2 idle too long", "500 5.5.2 what?", "451 4.3.0 no"])
-def test_a_reset_that_fails_takes_a_fresh_connection(reply):
+def test_a_reset_that_fails_takes_a_fresh_connection(reply, book):
     """The message was not heard of yet, so it is no ending."""
-    with peer(speaks_smtp()) as server, at(server) as provider:
+    with peer(speaks_smtp(book)) as server, at(server) as provider:
         server.say_once |= {"RCPT": "550 5.1.1 no such user", "RSET": reply}
         assert isinstance(send(provider), Refused)
         assert isinstance(send(provider), Accepted)
@@ -136,9 +142,70 @@ def test_421_in_the_middle_is_throttled_and_the_next_message_connects_anew(stage
         assert verbs(server)[first:] == ["EHLO", *ONE]
 
 
-def test_a_connection_that_dies_at_its_first_word_is_replaced_once():
+@pytest.mark.parametrize("stage", ["MAIL", *STAGES])
+def test_421_within_a_group_ends_it_and_the_next_message_connects_anew(stage):
+    """What the server still had to say is not waited for; at MAIL of a fresh connection it is an ending too."""
+    with peer(speaks_smtp(BOOKS["grouped"])) as server, at(server) as provider:
+        server.say_once[stage] = "421 4.3.2 shutting down"
+        outcome = send(provider)
+        assert isinstance(outcome, Deferred)
+        assert outcome.reason == "throttled"
+        assert isinstance(send(provider), Accepted)
+        assert len(server.connections) == 2
+
+
+def answers_groups(this: Peer, connection: socket.socket) -> None:
+    """Offers PIPELINING, and answers no command before DATA has come."""
+    with connection.makefile("rb") as lines:
+        connection.sendall(b"220 peer\r\n")
+        lines.readline()
+        connection.sendall(b"250-peer\r\n250 PIPELINING\r\n")
+        for line in lines:
+            this.heard.append(line.decode().strip())
+            if line == b"DATA\r\n":
+                connection.sendall(b"250 ok\r\n250 ok\r\n354 go on\r\n")
+                while lines.readline() != b".\r\n":
+                    pass
+                connection.sendall(b"250 2.0.0 Ok: queued as 4PEER\r\n")
+
+
+def test_commands_go_out_together_where_the_server_offers_it():
+    """MAIL, RCPT and DATA wait for no reply between them; the content waits for all of them."""
+    with peer(answers_groups) as server, at(server) as provider:
+        for _ in range(2):
+            assert isinstance(send(provider, seconds=5), Accepted)
+        assert verbs(server)[:6] == ONE + ONE
+        assert len(server.connections) == 1
+
+
+def test_a_refused_recipient_never_gets_the_content_though_the_server_asks_for_it():
+    """354 behind a refused RCPT is answered by a dot alone (RFC 2920, 3.1), and the refusal stands."""
+    with smtp_server(pipelining=True) as server, smtp(f"smtp://127.0.0.1:{server.port}") as provider:
+        server.mailbox.replies["RCPT"] = "550 5.1.1 no such user"
+        assert isinstance(send(provider), Refused)
+        server.mailbox.replies.clear()
+        assert isinstance(send(provider), Accepted)
+        assert server.connections == 1
+        assert len(server.mailbox.wait_for(1)) == 1
+    with peer(speaks_smtp(BOOKS["grouped"] | {"RCPT": "550 5.1.1 no", "DOT": None})) as server:
+        with at(server) as provider:
+            assert isinstance(send(provider, text="a secret"), Refused)
+        assert not [line for line in server.heard if "secret" in line]
+
+
+def test_a_server_that_hangs_behind_a_refusal_costs_no_more_than_the_deadline():
+    """The refusal is the ending, whatever becomes of the rest of its group."""
+    with peer(speaks_smtp(BOOKS["grouped"])) as server, at(server) as provider:
+        server.say_once |= {"RCPT": "550 5.1.1 no such user", "DATA": "HANG"}
+        assert isinstance(send(provider, seconds=0.5), Refused)
+        assert isinstance(send(provider, seconds=5), Accepted)
+        assert len(server.connections) == 2
+
+
+@books
+def test_a_connection_that_dies_at_its_first_word_is_replaced_once(book):
     """A server that greets and goes is an ending, not a loop."""
-    with peer(speaks_smtp()) as server, at(server) as provider:
+    with peer(speaks_smtp(book)) as server, at(server) as provider:
         assert isinstance(send(provider), Accepted)
         server.say_once |= {"MAIL": "421 4.4.2 idle too long", "EHLO": "421 4.3.2 shutting down"}
         outcome = send(provider)
@@ -148,9 +215,10 @@ def test_a_connection_that_dies_at_its_first_word_is_replaced_once():
         assert isinstance(send(provider), Accepted)
 
 
-def test_a_kept_connection_is_under_each_messages_own_deadline():
+@books
+def test_a_kept_connection_is_under_each_messages_own_deadline(book):
     """A server that stops reading the second message costs that one its time, and the third connects anew."""
-    with peer(speaks_smtp()) as server, at(server) as provider:
+    with peer(speaks_smtp(book)) as server, at(server) as provider:
         assert isinstance(send(provider, seconds=5), Accepted)
         server.say_once["DATA"] = "HANG"
         outcome = send(provider, seconds=0.5)

@@ -4,9 +4,11 @@ import json
 import re
 
 import pytest
+from email_validator import validate_email
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from notifier.domain.email_addresses import MAX_ADDRESS, _plain
 from notifier.domain.errors import InvalidInput
 from notifier.domain.lanes import Channel
 from notifier.domain.recipients import (
@@ -203,6 +205,32 @@ def test_any_text_is_taken_or_refused_and_nothing_else(text, utf8):
         assert not set(local) & set(' ,;:<>()[]"\\\r\n')
         assert EmailAddress.parse(found.address, allow_utf8_local=utf8) == found
         assert isinstance(found.mixed_script, bool)
+
+
+_WORD = st.text("abz09_%+-.", min_size=1, max_size=70)
+_HOST = st.lists(st.text("abxn09-", min_size=1, max_size=66), min_size=1, max_size=4).map(".".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(_WORD, _HOST, st.sampled_from(["com", "example", "arpa", "onion", "x1", "a", "c-m", "xn--p1ai"]))
+@example("postmaster", "example", "com")
+@example("a" * 64, "b" * 63, "com")
+@example("a" * 65, "example", "com")
+@example("a", "b" * 64, "com")
+@example("a", "ab--c", "com")
+def test_what_is_taken_without_the_library_is_what_the_library_gives(local, host, top):
+    """The short way is no second opinion: it takes a part of what the library takes, in the same form."""
+    text = f"{local}@{host}.{top}"
+    found = _plain(text) if len(text) <= MAX_ADDRESS else None
+    if found is not None:
+        judged = validate_email(text, check_deliverability=False, globally_deliverable=False)
+        assert found == (judged.local_part, judged.ascii_domain)
+
+
+def test_a_plain_address_needs_no_library():
+    """The usual address takes the short way, or it would be of no use."""
+    assert _plain("ada.b+tag@mail.example.com") == ("ada.b+tag", "mail.example.com")
+    assert _plain("Ada@example.com") is None
 
 
 _JSON = st.recursive(
