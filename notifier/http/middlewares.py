@@ -8,6 +8,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from notifier.domain.errors import NotifierError
+from notifier.domain.traces import trace_id
 from notifier.http.headers import request_id_of, traceparent_of
 from notifier.http.health import HEALTH
 from notifier.http.parts import CALLER, PARTS, QUOTA, REQUEST_ID, TRACEPARENT
@@ -31,11 +32,10 @@ _USUAL = ("GET", "HEAD", "POST")
 async def follow(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Name the request, log it once when it has ended, and bind its id to whatever is logged meanwhile."""
     request[REQUEST_ID] = request_id_of(request)
-    trace = traceparent_of(request)
-    if trace is not None:
+    if TRACEPARENT not in request and (trace := traceparent_of(request)) is not None:
         request[TRACEPARENT] = trace
     began = time.perf_counter()
-    with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
+    with structlog.contextvars.bound_contextvars(**_names(request)):
         answer = await handler(request)
         caller = request.get(CALLER)
         log.info(
@@ -90,6 +90,13 @@ async def dress(request: web.Request, answer: web.StreamResponse) -> None:
     if request.app[HEALTH].draining:
         answer.force_close()
         answer.headers["Connection"] = "close"
+
+
+def _names(request: web.Request) -> dict[str, str]:
+    """What every line about this request says."""
+    trace = trace_id(request.get(TRACEPARENT))
+    names = {"request_id": request[REQUEST_ID]}
+    return names if trace is None else {**names, "trace_id": trace}
 
 
 def _of_routing(request: web.Request, error: web.HTTPException) -> Problem:
