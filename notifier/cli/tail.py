@@ -12,11 +12,11 @@ from notifier.cli.support import fail
 from notifier.cli.tail_events import in_words
 from notifier.cli.tail_looks import Looks, OneLane, OneNotification, Refused
 from notifier.domain.ids import parse_notification_id
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Channel, Lane
 
 
 def _what(_context: click.Context, _parameter: click.Parameter, text: str) -> "str | Lane":
-    lanes = {lane.name: lane for lane in Lane.all()}
+    lanes = {lane.name: lane for lane in Lane.all(Channel)}
     if text in lanes:
         return lanes[text]
     if parse_notification_id(text) is None:
