@@ -143,7 +143,9 @@ def configure_logs(
     lines = _Lines(target, _console(colors=terminal) if people else _json)
     root = logging.getLogger()
     root.handlers[:] = [lines]  # not basicConfig: what stood there (Dramatiq's) is not ours to close
-    root.setLevel(number)
+    # Below that, libraries tell what they handle: hpack every header it packs, tokens and paths with them.
+    root.setLevel(max(logging.INFO, number))
+    logging.getLogger("dramatiq").setLevel(number)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, number))
     structlog.configure(

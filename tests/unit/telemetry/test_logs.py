@@ -33,7 +33,10 @@ def restored():
     """Whatever a test sets up ends with it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in ("pika", "sqlalchemy.engine", "aiohttp.access")}
+    levels = {
+        name: logging.getLogger(name).level
+        for name in ("pika", "sqlalchemy.engine", "aiohttp.access", "dramatiq")
+    }
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -260,3 +263,13 @@ def test_a_row_that_postgresql_repeats_is_not_logged():
         log.exception("intake_group_failed")
     (event,) = events(stream)
     assert event["exception"].endswith("violates not-null\nDETAIL: [rows]\n[SQL: INSERT]")
+
+
+def test_libraries_keep_what_they_handle_to_themselves():
+    """At their loudest hpack tells every header, and others whole requests; ours, and Dramatiq's, are told."""
+    stream = set_up("json", "debug")
+    for name in ("hpack.hpack", "google.auth.transport", "apprise", "anything.else"):
+        logging.getLogger(name).debug("Adding (b':path', b'/3/device/ab12')")
+    std.debug("from dramatiq")
+    log.debug("lane_decision")
+    assert [one["event"] for one in events(stream)] == ["from dramatiq", "lane_decision"]
