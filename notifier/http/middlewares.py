@@ -14,6 +14,7 @@ from notifier.http.health import HEALTH
 from notifier.http.parts import CALLER, PARTS, QUOTA, REQUEST_ID, TRACEPARENT
 from notifier.http.problems import Problem, problem_of, problem_of_http
 from notifier.telemetry.metrics import REQUEST_SECONDS, REQUESTS
+from notifier.telemetry.places import places_of
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -108,18 +109,8 @@ def _of_routing(request: web.Request, error: web.HTTPException) -> Problem:
 def _unforeseen(error: Exception) -> Problem:
     """A 500 that says only which log line to look for; the log has no text of the error's values."""
     event_id = uuid4().hex
-    log.error("http_unforeseen", event_id=event_id, error=type(error).__name__, where=_where(error))
+    log.error("http_unforeseen", event_id=event_id, error=type(error).__name__, where=places_of(error))
     return Problem("internal_error", extra={"event_id": event_id})
-
-
-def _where(error: BaseException) -> list[str]:
-    """The places the error came through, innermost last: code only, no values."""
-    places, step = [], error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        places.append(f"{step.tb_frame.f_globals.get('__name__')}:{code.co_name}:{step.tb_lineno}")
-        step = step.tb_next
-    return places[-12:]
 
 
 def _method(request: web.Request) -> str:

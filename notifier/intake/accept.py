@@ -22,6 +22,7 @@ from notifier.intake.groups import GroupWriter, Result
 from notifier.intake.submissions import Kept, Stored, Submission, Ticket
 from notifier.intake.tracing import traced
 from notifier.storage.outbox import OutboxRow
+from notifier.telemetry.places import places_of
 
 if TYPE_CHECKING:  # an extra
     from notifier.telemetry.tracing import Tracing
@@ -169,9 +170,10 @@ class Intake:
         began = 0 if self._tracing is None else time.time_ns()
         try:
             results, rows = self._writer.write(group)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - and told without its text, which may hold content
             # The writer must outlive any one group: every caller hears, and the next group is tried.
-            log.exception("intake_group_failed", size=len(group))
+            kind, where = type(error).__name__, places_of(error)
+            log.error("intake_group_failed", size=len(group), error=kind, where=where)
             results = dict.fromkeys(group, Unavailable("storage failed unexpectedly"))
             rows = []
         if self._tracing is not None:
@@ -179,9 +181,10 @@ class Intake:
         try:
             if rows:
                 self._hand_over(rows)
-        except Exception:
+        except Exception as error:  # noqa: BLE001
             # What is owed is durable: a relay publishes it.
-            log.exception("intake_hand_over_failed", rows=len(rows))
+            kind, where = type(error).__name__, places_of(error)
+            log.error("intake_hand_over_failed", rows=len(rows), error=kind, where=where)
         _answer(results)
 
 
