@@ -58,7 +58,10 @@ def main() -> int:
 
 
 def _mail(name: str, commands: str, pipelining: bool) -> Finding:
-    with tempfile.TemporaryDirectory() as folder, _serving(_mail_server, folder, pipelining) as (port, trusted):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _serving(_mail_server, folder, pipelining) as (port, trusted),
+    ):
         url = f"smtp+starttls://127.0.0.1:{port}?ca_file={trusted}"
         defaults = ProviderDefaults(email_from="notifier@example.com")
         provider = parse_provider_url(Channel.EMAIL, url, defaults).build()

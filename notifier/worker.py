@@ -14,6 +14,7 @@ import argparse
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import dramatiq
 
@@ -24,9 +25,13 @@ from notifier.bootstrap import metrics_fork, relays
 from notifier.bootstrap.back import make_back
 from notifier.bootstrap.metrics import make_metrics, new_tally
 from notifier.bootstrap.roads import make_broker
+from notifier.bootstrap.tracing import make_tracing
 from notifier.settings import Settings, SettingsError, load_settings
 from notifier.telemetry.logs import BoundedStream, configure_logs
 from notifier.telemetry.parents import end_with_parent
+
+if TYPE_CHECKING:  # an extra
+    from notifier.telemetry.tracing import Tracing
 
 
 def threads_asked(arguments: list[str]) -> int | None:
@@ -46,6 +51,14 @@ def _settings() -> Settings:
     return settings
 
 
+def _traces(settings: Settings) -> "Tracing | None":
+    try:
+        return make_tracing(settings, "worker")
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - as for any other setting
+        raise SystemExit(2) from None
+
+
 def _stop_in_order() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -57,8 +70,15 @@ def load() -> dramatiq.Broker:
     configure_logs(settings.log_format, settings.log_level, BoundedStream(sys.stderr))
     parts = make_broker(settings)
     tally = new_tally(settings)
+    tracing = _traces(settings)
     back = make_back(
-        settings, parts, threads=threads_asked(sys.argv[1:]), first=[RelayFork(relays.main)], tally=tally
+        settings,
+        parts,
+        threads=threads_asked(sys.argv[1:]),
+        # Endings are told in the opposite order: traces end when nobody makes spans any more.
+        first=[*([] if tracing is None else [Lifetime((), (tracing.stop,))]), RelayFork(relays.main)],
+        tally=tally,
+        tracing=tracing,
     )
     metrics = make_metrics(settings, "worker", tally, back=back, storage=True)
     teller = metrics_fork.main if tally.on else None

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import dramatiq
@@ -44,6 +45,11 @@ from notifier.storage.provider_states import ProviderKey
 from notifier.telemetry.prometheus_dir import metrics_port
 from notifier.telemetry.signals import CrashPoints, Signals
 from notifier.telemetry.tally import CLOSED, Tally
+
+if TYPE_CHECKING:  # an extra
+    from notifier.delivery.tracing import AttemptTrace
+    from notifier.storage.claiming import Claimed
+    from notifier.telemetry.tracing import Tracing
 
 log = structlog.get_logger("notifier.worker")
 
@@ -95,13 +101,14 @@ def make_back(
     signals: Signals | None = None,
     first: Sequence[dramatiq.Middleware] = (),
     tally: Tally = CLOSED,
+    tracing: "Tracing | None" = None,
 ) -> Back:
     """Give the broker what makes it a worker; `first` goes before all other middleware."""
     threads = threads or settings.worker_threads
     reach = CrashPoints(settings.crash_at).reach
     claims, records = engines.claims(settings), engines.records(settings)
     owner, begun = uuid4(), Begun(settings.lease_seconds)
-    recorder = Recorder(records, begun, threads, signals=signals, reach=reach, tally=tally)
+    recorder = Recorder(records, begun, threads, signals=signals, reach=reach, tally=tally, tracing=tracing)
     accounts, simulators = make_accounts(settings, capture), make_simulators(settings)
     if settings.production:
         _warn_of_console(accounts)
@@ -147,8 +154,9 @@ def make_back(
         destinations=make_destinations(settings, accounts, quotas),
         signals=signals,
         tally=tally,
+        trace=_tracing(tracing),
     )
-    stand_in = _make_stand_in(settings, broker, tally)
+    stand_in = _make_stand_in(settings, broker, tally, tracing)
     pauses = Pauses(records, _pausing(scheduling, settings.queue_prefix))
     said = new_beat("worker", tuple(lane.name for lane in settings.lanes), owner)
     beats = Beats(
@@ -248,12 +256,22 @@ def _each(*looks: Callable[[], None]) -> Callable[[], None]:
     return look
 
 
-def _make_stand_in(settings: Settings, broker: BrokerParts, tally: Tally) -> StandIn:
+def _tracing(tracing: "Tracing | None") -> "Callable[[Claimed, float], AttemptTrace | None] | None":
+    if tracing is None:
+        return None
+    from notifier.delivery.tracing import attempt_trace
+
+    return partial(attempt_trace, tracing)
+
+
+def _make_stand_in(
+    settings: Settings, broker: BrokerParts, tally: Tally, tracing: "Tracing | None"
+) -> StandIn:
     looks = engines.relay(settings)
     # A relay's last beat counts for a while: that is part of the time it may be missing.
     fresh = min(3 * settings.beat_seconds, settings.relay_missing_seconds / 2)
     return StandIn(
-        lambda: StandInRelay(make_relay(settings, broker, tally)),
+        lambda: StandInRelay(make_relay(settings, broker, tally, tracing)),
         lambda: workers.any_living(looks, fresh, "relay"),
         missing=settings.relay_missing_seconds - fresh,
     )

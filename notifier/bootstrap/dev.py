@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dramatiq
 
@@ -24,6 +24,9 @@ from notifier.queueing.embedded import EmbeddedBroker
 from notifier.settings import Settings
 from notifier.storage import api_keys, migrations
 
+if TYPE_CHECKING:  # an extra
+    from notifier.telemetry.tracing import Tracing
+
 _KEY_NAME = "notifier dev"
 _STOP_SECONDS = 45
 
@@ -31,15 +34,16 @@ _STOP_SECONDS = 45
 class DevService:
     """Front, relay and worker on one broker; `key` and `test_key` are this start's development keys."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tracing: "Tracing | None" = None) -> None:
+        self._tracing = tracing
         migrations.upgrade(settings.database_url)
         self._settings = settings
         self._captured = Captured()
         self._broker = make_broker(settings)
         tally = new_tally(settings)
-        self._front = make_front(settings, self._broker, tally)
-        self._relay = make_relay(settings, self._broker, tally)
-        self._back = make_back(settings, self._broker, capture=self._captured, tally=tally)
+        self._front = make_front(settings, self._broker, tally, tracing=tracing)
+        self._relay = make_relay(settings, self._broker, tally, tracing)
+        self._back = make_back(settings, self._broker, capture=self._captured, tally=tally, tracing=tracing)
         self._metrics = make_metrics(settings, "dev", tally, back=self._back, storage=True)
         self._parts, config = make_door(settings, self._front, self._messages)
         # Nobody balances between development servers, so nobody needs to notice first.
@@ -103,5 +107,7 @@ class DevService:
         self._relay_thread.join(10.0)
         self._relay.stop()
         self._front.stop()
+        if self._tracing is not None:
+            self._tracing.stop()
         self._metrics.stop()
         self._broker.broker.close()

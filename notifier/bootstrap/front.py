@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
@@ -28,6 +28,9 @@ from notifier.storage import workers
 from notifier.storage.clock import DatabaseClock
 from notifier.telemetry.signals import CrashPoints
 from notifier.telemetry.tally import CLOSED, Tally
+
+if TYPE_CHECKING:  # an extra
+    from notifier.telemetry.tracing import Tracing
 
 
 def default_ttl(settings: Settings) -> dict[Priority, int]:
@@ -55,6 +58,7 @@ class Front:
     dispose_quotas: Callable[[], None]
     receipts: Engine
     tally: Tally
+    tracing: "Tracing | None" = None
 
     def start(self) -> None:
         """Connect what can be connected and begin to accept."""
@@ -76,13 +80,19 @@ class Front:
 
 
 def make_front(
-    settings: Settings, broker: BrokerParts, tally: Tally = CLOSED, metrics_port: int | None = None
+    settings: Settings,
+    broker: BrokerParts,
+    tally: Tally = CLOSED,
+    metrics_port: int | None = None,
+    tracing: "Tracing | None" = None,
 ) -> Front:
     """The front half on a broker; `metrics_port` is where its process tells its metrics."""
     reads, writes = engines.door_reads(settings), engines.door_writes(settings)
     reach = CrashPoints(settings.crash_at).reach
     admission = Admission(Limits(settings.backlog_limit, settings.database_budget_bytes))
-    handover = Handover(writes, broker.publisher, refused_wait=broker.refused_wait, reach=reach)
+    handover = Handover(
+        writes, broker.publisher, refused_wait=broker.refused_wait, reach=reach, tracing=tracing
+    )
     writer = GroupWriter(
         writes,
         ttl={str(priority): seconds for priority, seconds in default_ttl(settings).items()},
@@ -97,6 +107,7 @@ def make_front(
         handover.offer,
         wait=settings.accept_wait_seconds,
         waiting_limit=settings.accept_waiting_limit,
+        tracing=tracing,
     )
     clock = DatabaseClock(reads)
     first = replace(new_beat("http"), metrics_port=metrics_port)
@@ -121,6 +132,7 @@ def make_front(
         dispose_quotas=dispose,
         receipts=engines.receipts(settings),
         tally=tally,
+        tracing=tracing,
     )
 
 
@@ -161,8 +173,9 @@ def make_door(
         backlog_full=lambda: front.admission.full or front.intake.full or not front.intake.alive,
         captured=captured,
         quotas=front.quotas,
-        receipts=ReceiptDesk(front.receipts, receipt_readers(known)),
+        receipts=ReceiptDesk(front.receipts, receipt_readers(known), front.tracing),
         tally=front.tally,
+        tracing=front.tracing,
         links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),
         sessions=Sessions(settings.unsubscribe_secret),
     )

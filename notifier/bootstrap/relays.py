@@ -4,12 +4,14 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import Engine
 
 from notifier.bootstrap import engines
 from notifier.bootstrap.roads import BrokerParts, make_broker, start_publishing
+from notifier.bootstrap.tracing import make_tracing
 from notifier.delivery.beats import Beats, new_beat
 from notifier.queueing.handover import Handover
 from notifier.queueing.relay import Relay, RelayConfig
@@ -19,6 +21,9 @@ from notifier.telemetry.parents import end_with_parent
 from notifier.telemetry.prometheus_dir import prepare_prometheus_dir
 from notifier.telemetry.signals import CrashPoints
 from notifier.telemetry.tally import CLOSED, Tally
+
+if TYPE_CHECKING:  # an extra
+    from notifier.telemetry.tracing import Tracing
 
 log = structlog.get_logger("notifier.relay")
 
@@ -81,11 +86,15 @@ class StandInRelay:
         self._parts.engine.dispose()
 
 
-def make_relay(settings: Settings, broker: BrokerParts, tally: Tally = CLOSED) -> RelayParts:
+def make_relay(
+    settings: Settings, broker: BrokerParts, tally: Tally = CLOSED, tracing: "Tracing | None" = None
+) -> RelayParts:
     """A relay on a broker."""
     engine = engines.relay(settings)
     reach = CrashPoints(settings.crash_at).reach
-    handover = Handover(engine, broker.publisher, refused_wait=broker.refused_wait, reach=reach)
+    handover = Handover(
+        engine, broker.publisher, refused_wait=broker.refused_wait, reach=reach, tracing=tracing
+    )
     relay = Relay(engine, handover, broker.road, relay_config(settings), reach=reach, tally=tally)
     first = new_beat("relay")
     beats = Beats(engine, lambda: replace(first), every=settings.beat_seconds)
@@ -100,6 +109,7 @@ def main() -> int:
 
     try:
         settings = load_settings()
+        tracing = make_tracing(settings, "relay")
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - nothing else is set up yet
         return 2
@@ -107,7 +117,7 @@ def main() -> int:
     broker = make_broker(settings)
     tally = new_tally(settings)
     metrics = make_metrics(settings, "relay", tally)
-    parts = make_relay(settings, broker, tally)
+    parts = make_relay(settings, broker, tally, tracing)
     # Dramatiq's handler would leave at once, in the middle of a batch.
     signal.signal(signal.SIGTERM, lambda *_: parts.relay.stop())
     if hasattr(signal, "SIGHUP"):
@@ -119,6 +129,8 @@ def main() -> int:
     log.info("relay_started")
     parts.relay.run()
     parts.stop()
+    if tracing is not None:
+        tracing.stop()
     metrics.stop()
     broker.publisher.close()
     log.info("relay_stopped")

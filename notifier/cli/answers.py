@@ -36,6 +36,9 @@ class Door(Protocol):
     def show(self, notification: str) -> Answer:
         """What GET /v1/notifications/{id} answers; raises `NoAnswer`."""
 
+    def notifications(self, query: Mapping[str, str]) -> Answer:
+        """What GET /v1/notifications answers, its first page; raises `NoAnswer`."""
+
     def lanes(self) -> Answer:
         """What GET /v1/lanes answers; raises `NoAnswer`."""
 

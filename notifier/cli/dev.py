@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from notifier.cli.support import fail, settings_or_exit
+from notifier.cli.support import fail, settings_or_exit, traces_or_exit
 from notifier.settings import Settings
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -57,7 +57,7 @@ def _run(settings: Settings, sock: object, *, tour: bool, once: bool) -> bool:
     from notifier.cli.tour import Tour, greet
     from notifier.domain.lanes import Channel
 
-    service = DevService(settings)
+    service = DevService(settings, traces_or_exit(settings, "dev"))
     chat = next(iter(provider_names(settings)[Channel.CHAT]), "")
     service.start()
     passed = True

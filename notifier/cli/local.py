@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from notifier.bootstrap.front import Front, make_door, make_front
 from notifier.bootstrap.providers import provider_names
 from notifier.bootstrap.roads import make_broker, start_publishing
-from notifier.cli import local_events, local_failures
+from notifier.cli import local_events, local_failures, local_listing
 from notifier.cli.answers import Answer, NoAnswer
 from notifier.cli.database import NotUsable, open_database, reason_of
 from notifier.domain.errors import NotConfirmed, NotFound, NotifierError
@@ -135,6 +135,10 @@ class LocalDoor:
                 return Answer(HTTPStatus.OK, _plain(views.detailed(row, attempts.of(engine, tenant, row.id))))
         except NotUsable as error:
             raise NoAnswer(str(error)) from None
+
+    def notifications(self, query: Mapping[str, str]) -> Answer:
+        """See `Door`."""
+        return self._stored(lambda engine: local_listing.page(engine, self._caller.tenant, query))
 
     def lanes(self) -> Answer:
         """See `Door`."""

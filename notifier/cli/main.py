@@ -14,6 +14,7 @@ COMMANDS = {
     "migrate": "Bring the database to this version's schema.",
     "send": "Send one notification.",
     "status": "Show what became of a notification.",
+    "tail": "Follow what happens to one notification, or in one lane.",
     "lanes": "Show the lanes as they are now; pause one, or let it go on.",
     "providers": "Show the provider accounts as they are now; take one out, or let it send again.",
     "failures": "List and count what finally failed; replay or discard it.",

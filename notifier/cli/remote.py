@@ -53,6 +53,11 @@ class RemoteDoor:
         """See `Door`."""
         return self._ask(Request(f"{self._url}/v1/notifications/{notification}", headers=self._headers))  # noqa: S310
 
+    def notifications(self, query: Mapping[str, str]) -> Answer:
+        """See `Door`."""
+        path = f"/v1/notifications?{urlencode(query)}"
+        return self._ask(Request(self._url + path, headers=self._headers))  # noqa: S310
+
     def lanes(self) -> Answer:
         """See `Door`."""
         return self._ask(Request(f"{self._url}/v1/lanes", headers=self._headers))  # noqa: S310

@@ -10,7 +10,7 @@ import time
 
 import click
 
-from notifier.cli.support import fail, settings_or_exit
+from notifier.cli.support import fail, settings_or_exit, traces_or_exit
 from notifier.settings import Settings, SettingsError
 
 #: A process that dies sooner than this after its start is restarted only after as long.
@@ -61,7 +61,8 @@ def _serve(settings: Settings, sock: socket.socket, number: int = 0) -> None:
 
     tally, probes = new_tally(settings), probe_socket(settings, number)
     port = None if probes is None else probes.getsockname()[1]
-    front = make_front(settings, make_broker(settings), tally, port)
+    tracing = traces_or_exit(settings, "http")
+    front = make_front(settings, make_broker(settings), tally, port, tracing)
     metrics = make_metrics(settings, "http", tally, storage=True)
     parts, config = make_door(settings, front)
 
@@ -76,6 +77,8 @@ def _serve(settings: Settings, sock: socket.socket, number: int = 0) -> None:
         run_loop(main)
     finally:
         front.stop()
+        if tracing is not None:
+            tracing.stop()
         metrics.stop()
 
 

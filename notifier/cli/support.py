@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:  # environs takes its time to import, which `--help` need not wait for
     from notifier.settings import Settings
+    from notifier.telemetry.tracing import Tracing
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of words."
@@ -26,6 +27,17 @@ def settings_or_exit(**overrides: object) -> "Settings":
     except SettingsError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+
+
+def traces_or_exit(settings: "Settings", role: str) -> "Tracing | None":
+    """The traces of this process, if Settings ask for them; exits with 2 where their extra is missing."""
+    from notifier.bootstrap.tracing import make_tracing
+    from notifier.settings import SettingsError
+
+    try:
+        return make_tracing(settings, role)
+    except SettingsError as error:
+        fail(str(error), 2)
 
 
 def say(as_json: bool, document: Any, words: str) -> None:

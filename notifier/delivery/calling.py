@@ -13,6 +13,7 @@ import structlog
 from notifier.delivery.breakers import Breakers
 from notifier.delivery.permits import Permits
 from notifier.domain.answer_rules import AnswerRules
+from notifier.domain.ids import notification_id
 from notifier.domain.lanes import Channel, Lane
 from notifier.domain.lifecycle import Reason
 from notifier.domain.notification import Outgoing
@@ -51,20 +52,26 @@ class Calls:
         try:
             provider = self._provider(account)
         except Exception as error:  # noqa: BLE001 - nothing was sent: no fault of the notification's
-            log.error("provider_not_built", provider=account.name, error=type(error).__name__)
+            log.error("provider_not_built", **_facts(proxy, account, error))
             why = str(error) if isinstance(error, SetupError) else "the provider can't be set up"
             outcome: Outcome = Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text=why))
             # The grant goes back unused, but the next message would fare the same: another account is to send.
             self._tell(account, outcome, 0.0, proxy.grant)
             return outcome
         grant = self._leave(proxy, account)
+        if proxy.trace is not None:
+            waited = self._permits.waited.pop((proxy.decoded.lane, account.name), 0.0)
+            proxy.trace.permit(account.name, waited, grant)
         if isinstance(grant, NotBefore):
             return grant
         self._permits.charge(grant, units)
         began = self._clock()
-        outcome = self._judged(account, self._sent(provider, account, outgoing))
+        outcome = self._judged(proxy, account, self._sent(proxy, provider, account, outgoing))
         self._permits.heard(account.channel, account.name, outcome)
-        self._tell(account, outcome, self._clock() - began, grant)
+        seconds = self._clock() - began
+        if proxy.trace is not None:
+            proxy.trace.called(account, outcome, seconds)
+        self._tell(account, outcome, seconds, grant)
         return outcome
 
     def grant_for(self, proxy: Proxy, platform: Platform) -> Grant | NotBefore:
@@ -123,22 +130,22 @@ class Calls:
         if self._breakers is not None:
             self._breakers.unused(lane.channel, grant.provider)
 
-    def _sent(self, provider: Provider, account: Account, outgoing: Outgoing) -> Outcome:
+    def _sent(self, proxy: Proxy, provider: Provider, account: Account, outgoing: Outgoing) -> Outcome:
         try:
             outcome = provider.send(outgoing, Deadline(account.timeout))
         except Exception as error:  # noqa: BLE001 - nobody knows what it did
             # A provider's bug: it may have written the request before it failed.
-            log.error("provider_crashed", provider=account.name, error=type(error).__name__)
+            log.error("provider_crashed", **_facts(proxy, account, error))
             self._providers().pop((account.channel, account.name), None)
             return Uncertain(answer=Answer(text=f"the provider's code failed: {type(error).__name__}"))
         self._reach("after_send")
         return outcome
 
-    def _judged(self, account: Account, outcome: Outcome) -> Outcome:
+    def _judged(self, proxy: Proxy, account: Account, outcome: Outcome) -> Outcome:
         try:
             return self._answers.judge(account.channel, outcome)
         except Exception as error:  # noqa: BLE001 - an answer we can't read is no answer
-            log.error("outcome_unreadable", provider=account.name, error=type(error).__name__)
+            log.error("outcome_unreadable", **_facts(proxy, account, error))
             return Uncertain()
 
     def _provider(self, account: Account) -> Provider:
@@ -154,3 +161,14 @@ class Calls:
         if found is None:
             found = self._of_thread.providers = {}
         return found
+
+
+def _facts(proxy: Proxy, account: Account, error: Exception) -> dict[str, str]:
+    """What a line about a failed call says: never the error's text, which may hold content."""
+    asked = proxy.decoded
+    return {
+        "provider": account.name,
+        "error": type(error).__name__,
+        "notification": notification_id(asked.id),
+        "lane": asked.lane.name,
+    }

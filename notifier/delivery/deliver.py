@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,13 +19,16 @@ from notifier.delivery.choosing import account_for, destination_of, serving
 from notifier.delivery.claims import ClaimDesk, new_claim_id
 from notifier.delivery.destination_turns import DestinationTurns
 from notifier.delivery.recorder import Owed, Recorder
+from notifier.delivery.telling import tell_attempt
 from notifier.delivery.tenant_turns import TenantTurns
 from notifier.domain.errors import RenderError
+from notifier.domain.ids import notification_id
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Mode, Reason
 from notifier.domain.notification import Outgoing
 from notifier.domain.outcomes import Answer, Outcome, Refused, Uncertain
 from notifier.domain.retries import RetryPolicy
+from notifier.domain.traces import trace_id
 from notifier.domain.unsubscribe import UnsubscribeLinks
 from notifier.providers.base import Account
 from notifier.queueing.broker import NotBefore, Proxy
@@ -35,6 +39,9 @@ from notifier.storage.claiming import Claimed, Wanted
 from notifier.storage.recording import Record
 from notifier.telemetry.signals import Signals
 from notifier.telemetry.tally import CLOSED, Tally
+
+if TYPE_CHECKING:  # an extra
+    from notifier.delivery.tracing import AttemptTrace
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -75,7 +82,9 @@ class Deliverer:
         clock: Callable[[], float] = time.monotonic,
         signals: Signals | None = None,
         tally: Tally = CLOSED,
+        trace: "Callable[[Claimed, float], AttemptTrace | None] | None" = None,
     ) -> None:
+        self._trace = trace
         self._desk = desk
         self._recorder = recorder
         self._accounts = accounts
@@ -107,12 +116,16 @@ class Deliverer:
             self._signals.emit("not_claimable", id=proxy.decoded.id)
             return
         measuring.began(self._tally, claimed)
+        if self._trace is not None:
+            proxy.trace = self._trace(claimed, self._clock() - asked_at)
         record = self._attempt(claimed, proxy, asked_at)
         measuring.buried(self._tally, claimed.lane, record.status, record.reason)
         # What was not used by now will not be.
         self._calls.hand_back(proxy)
         proxy.ok = _answered(record)
-        self._recorder.submit(Owed(record, proxy.settlement))
+        if proxy.trace is not None:
+            proxy.trace.attempted(record)
+        self._recorder.submit(Owed(record, proxy.settlement, proxy.trace))
 
     def close_thread(self) -> None:
         """Let go of this thread's provider connections."""
@@ -128,7 +141,12 @@ class Deliverer:
 
     def _unclaimed(self, proxy: Proxy, error: Exception) -> None:
         if not faults.is_away(error):
-            log.error("claim_failed", error=type(error).__name__, notification=str(proxy.decoded.id))
+            log.error(
+                "claim_failed",
+                error=type(error).__name__,
+                notification=notification_id(proxy.decoded.id),
+                lane=proxy.decoded.lane.name,
+            )
         wait = self._config.storage_wait * (1 + self._dice())
         self._put_back(proxy, wait)
 
@@ -139,9 +157,11 @@ class Deliverer:
             # Our own code failed before anything was sent; without its text, which may hold content.
             log.error(
                 "attempt_crashed",
-                notification=str(claimed.id),
+                notification=notification_id(claimed.id),
                 lane=claimed.lane.name,
                 attempt=claimed.attempt,
+                request_id=claimed.request_id,
+                trace_id=trace_id(claimed.traceparent),
                 error=type(error).__name__,
                 claims_unended=claimed.claims_unended,
             )
@@ -206,7 +226,7 @@ class Deliverer:
 
     def _given_back(self, claimed: Claimed, asked_at: float, seconds: float) -> Record:
         """The claim returns, and its message with it: due again in so many seconds, no attempt spent."""
-        log.info("claim_given_back", notification=str(claimed.id), lane=claimed.lane.name)
+        log.info("claim_given_back", notification=notification_id(claimed.id), lane=claimed.lane.name)
         return endings.given_back(claimed, self._database_time(claimed, asked_at), wait=seconds)
 
     def _outgoing(self, claimed: Claimed, asked_at: float) -> Outgoing:
@@ -247,10 +267,15 @@ class Deliverer:
             record = endings.record_of(ended, self._policy, jitter=self._dice())
         except Exception as error:  # noqa: BLE001 - an answer we can't read is no answer
             # Never a crash that counts as "nothing was sent": that would send again, unmarked.
-            log.error("outcome_unreadable", provider=provider, error=type(error).__name__)
+            log.error(
+                "outcome_unreadable",
+                provider=provider,
+                error=type(error).__name__,
+                notification=notification_id(claimed.id),
+            )
             ended = replace(ended, outcome=Uncertain())
             record = endings.record_of(ended, self._policy, jitter=self._dice())
-        _log_attempt(ended, record)
+        tell_attempt(ended, record)
         measuring.ended(self._tally, ended, record, account.name if account is not None else None)
         self._signals.emit("attempted", id=claimed.id, status=record.status)
         return record
@@ -259,20 +284,3 @@ class Deliverer:
 def _answered(record: Record) -> bool | None:
     """Whether the provider gave its final word on the message; None when it was not asked."""
     return None if record.shown is None else record.shown["outcome"] in {"accepted", "refused"}
-
-
-def _log_attempt(ended: endings.Ended, record: Record) -> None:
-    """One event for each attempt, with facts, without personal data."""
-    say = log.info if record.shown and record.shown["outcome"] == "accepted" else log.warning
-    shown = record.shown or {}
-    say(
-        f"attempt_{shown['outcome']}",
-        notification=str(ended.claimed.id),
-        lane=ended.claimed.lane.name,
-        attempt=ended.claimed.attempt,
-        provider=ended.provider,
-        reason=shown["reason"],
-        status=str(record.status),
-        duration_ms=ended.duration_ms,
-        request_id=ended.claimed.request_id,
-    )

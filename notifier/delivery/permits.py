@@ -54,6 +54,8 @@ class Permits:
         self._tally = tally
         #: Whose message waits for a permit: since when, and when it last asked.
         self._waits: dict[tuple[Lane, str], tuple[float, float]] = {}
+        #: How long the wait that ended last was, for the spans of whoever was let through.
+        self.waited: dict[tuple[Lane, str], float] = {}
         self.stocks = dict(stocks or {})
         self.throttled = Throttled()
         self._clock = clock
@@ -143,6 +145,7 @@ class Permits:
     def _waited(self, lane: Lane, provider: str, now: float) -> None:
         since, asked = self._waits.pop((lane, provider), (now, now))
         if since < now and now - asked <= LOOK_AGAIN + 1:
+            self.waited[lane, provider] = now - since
             self._tally.add(PERMIT_WAIT, (str(lane.channel), provider), now - since)
 
     def _way(self, lane: Lane, provider: str) -> tuple[tuple[PermitStock, ...], str]:

@@ -6,13 +6,16 @@ until it is back; nothing is settled meanwhile.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import Connection, Engine
 
 from notifier.delivery.begun import Begun
+from notifier.domain.ids import notification_id
 from notifier.queueing.broker import Settlement
 from notifier.storage import faults, recording
 from notifier.storage.engine import one_statement, writing
@@ -20,6 +23,10 @@ from notifier.storage.recording import Record
 from notifier.telemetry.metrics import GROUP_SIZE
 from notifier.telemetry.signals import Signals
 from notifier.telemetry.tally import CLOSED, Tally
+
+if TYPE_CHECKING:  # an extra
+    from notifier.delivery.tracing import AttemptTrace
+    from notifier.telemetry.tracing import Tracing
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -32,6 +39,8 @@ class Owed:
 
     record: Record
     settlement: Settlement
+    #: The spans of the attempt, where it is traced.
+    trace: "AttemptTrace | None" = None
 
 
 class Recorder:
@@ -46,7 +55,9 @@ class Recorder:
         signals: Signals | None = None,
         reach: Callable[[str], None] = lambda _: None,
         tally: Tally = CLOSED,
+        tracing: "Tracing | None" = None,
     ) -> None:
+        self._tracing = tracing
         self._tally = tally
         #: Whether storage did not take the last group: then threads wait for it, and rightly so.
         self.holding = False
@@ -119,7 +130,7 @@ class Recorder:
                     self._progress.notify_all()
 
     def _store_until_done(self, group: list[Owed]) -> None:
-        pause = 0.1
+        pause, began = 0.1, 0 if self._tracing is None else time.time_ns()
         while True:
             try:
                 self._store(group)
@@ -135,6 +146,10 @@ class Recorder:
                     pause = min(_LONGEST_PAUSE, pause * 2)
         self.holding = False
         self._tally.add(GROUP_SIZE, ("record",), len(group))
+        if self._tracing is not None:
+            facts = {"notifier.group.notifications": len(group)}
+            spans = [owed.trace.span for owed in group if owed.trace is not None]
+            self._tracing.group("record", self._tracing.internal, spans, facts, start=began)
         self._settle(group)
 
     def _apart(self, group: list[Owed]) -> None:
@@ -148,10 +163,10 @@ class Recorder:
         plain = _without_words(owed.record)
         if plain == owed.record:
             # Nothing is left to leave out: its lease ends, and another attempt is judged anew.
-            log.error("outcome_lost", notification=str(owed.record.id))
+            log.error("outcome_lost", notification=notification_id(owed.record.id))
             self._begun.end(owed.record.claim_id)
             return
-        log.error("outcome_unstorable", notification=str(owed.record.id))
+        log.error("outcome_unstorable", notification=notification_id(owed.record.id))
         self._store_until_done([replace(owed, record=plain)])
 
     def _store(self, group: list[Owed]) -> None:
@@ -167,7 +182,10 @@ class Recorder:
         self._reach("after_store")
         for record, became in endings:
             log.warning(
-                "outcome_came_late", notification=str(record.id), attempt=record.attempt, became=became
+                "outcome_came_late",
+                notification=notification_id(record.id),
+                attempt=record.attempt,
+                became=became,
             )
 
     def _store_late(self, left: list[Record]) -> list[tuple[Record, str]]:
@@ -179,6 +197,8 @@ class Recorder:
         for owed in group:
             owed.settlement.ack()
             self._begun.end(owed.record.claim_id)
+            if owed.trace is not None:
+                owed.trace.recorded()
             self._signals.emit("recorded", id=owed.record.id, status=owed.record.status)
 
 

@@ -3,8 +3,9 @@
 What is answered with success is durable; what could not be stored is the provider's to send again, and may come twice.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from sqlalchemy import Engine
@@ -27,6 +28,9 @@ from notifier.storage.engine import writing
 from notifier.storage.provider_states import ProviderKey
 from notifier.storage.receipts import Effects, Reported
 
+if TYPE_CHECKING:  # an extra
+    from notifier.telemetry.tracing import Tracing
+
 log = structlog.get_logger("notifier.receipts")
 
 #: Receipts of one transaction, and how often it is tried where others got in its way.
@@ -45,7 +49,10 @@ class Reader(Protocol):
 class ReceiptDesk:
     """Takes receipts for the accounts that have any; `readers` judge and read, each those of its account."""
 
-    def __init__(self, engine: Engine, readers: Mapping[ProviderKey, Reader]) -> None:
+    def __init__(
+        self, engine: Engine, readers: Mapping[ProviderKey, Reader], tracing: "Tracing | None" = None
+    ) -> None:
+        self._tracing = tracing
         self._engine = engine
         self._readers = readers
 
@@ -71,7 +78,11 @@ class ReceiptDesk:
                 log.info("receipt_handshake", provider=str(key))
                 return reading
         for group in _groups(key, reading):
-            _tell(key, self._store(group))
+            began = 0 if self._tracing is None else time.time_ns()
+            effects = self._store(group)
+            if self._tracing is not None:
+                _trace(self._tracing, effects, began)
+            _tell(key, effects)
         return reader.status
 
     def _store(self, group: Sequence[Reported]) -> Effects:
@@ -89,6 +100,13 @@ def _groups(key: ProviderKey, found: Sequence[Receipt]) -> Iterator[list[Reporte
     whole = [Reported(key, receipt) for receipt in map(kept, found) if receipt is not None]
     for first in range(0, len(whole), _AT_ONCE):
         yield whole[first : first + _AT_ONCE]
+
+
+def _trace(tracing: "Tracing", effects: Effects, began: int) -> None:
+    """Each receipt is part of its own notification's trace."""
+    for traceparent, one in effects.traces:
+        facts = {"notifier.provider": one.key.name, "notifier.status": str(one.receipt.status)}
+        tracing.past(f"receipt {one.key.name}", tracing.internal, traceparent, facts, start=began)
 
 
 def _tell(key: ProviderKey, effects: Effects) -> None:

@@ -99,7 +99,12 @@ def routes(config: HttpConfig, *, with_dev: bool) -> list[web.RouteDef]:
 
 def build_app(parts: DoorParts, config: HttpConfig) -> web.Application:
     """The application, not yet listening; call it on the event loop that will run it."""
-    app = web.Application(middlewares=[middlewares.follow, middlewares.measure, middlewares.explain])
+    around = [middlewares.follow, middlewares.measure, middlewares.explain]
+    if parts.tracing is not None:
+        from notifier.http.tracing import traced
+
+        around.insert(0, traced(parts.tracing))
+    app = web.Application(middlewares=around)
     reads = Offload(
         threads=config.read_threads, queue=config.read_queue, deadline=config.read_deadline, name="http-read"
     )

@@ -5,11 +5,10 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from notifier.domain.traces import parse_traceparent
 from notifier.http.problems import Problem
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-#: W3C Trace Context, 3.2: version, trace id, parent id, flags; a later version may have more.
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 
 
@@ -22,13 +21,7 @@ def request_id_of(request: web.BaseRequest) -> str:
 def traceparent_of(request: web.BaseRequest) -> str | None:
     """The trace that the request is part of, as version 00, or None if it brings none that is valid."""
     given = request.headers.getall("traceparent", [])
-    found = _TRACEPARENT.fullmatch(given[0]) if len(given) == 1 else None
-    if found is None:
-        return None
-    version, trace, parent, flags, more = found.groups()
-    if version == "ff" or (version == "00" and more) or not int(trace, 16) or not int(parent, 16):
-        return None
-    return f"00-{trace}-{parent}-{flags}"
+    return parse_traceparent(given[0]) if len(given) == 1 else None
 
 
 def idempotency_key_of(request: web.Request) -> str | None:

@@ -8,11 +8,13 @@ import structlog
 from aiohttp import hdrs, web
 
 from notifier.domain.errors import NotifierError
+from notifier.domain.traces import trace_id
 from notifier.http.headers import request_id_of, traceparent_of
 from notifier.http.health import HEALTH
 from notifier.http.parts import CALLER, PARTS, QUOTA, REQUEST_ID, TRACEPARENT
 from notifier.http.problems import Problem, problem_of, problem_of_http
 from notifier.telemetry.metrics import REQUEST_SECONDS, REQUESTS
+from notifier.telemetry.places import places_of
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,11 +35,10 @@ _USUAL = ("GET", "HEAD", "POST")
 async def follow(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Name the request, log it once when it has ended, and bind its id to whatever is logged meanwhile."""
     request[REQUEST_ID] = request_id_of(request)
-    trace = traceparent_of(request)
-    if trace is not None:
+    if TRACEPARENT not in request and (trace := traceparent_of(request)) is not None:
         request[TRACEPARENT] = trace
     began = time.perf_counter()
-    with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
+    with structlog.contextvars.bound_contextvars(**_names(request)):
         answer = await handler(request)
         caller = request.get(CALLER)
         log.info(
@@ -96,6 +97,13 @@ async def dress(request: web.Request, answer: web.StreamResponse) -> None:
         answer.headers["Connection"] = "close"
 
 
+def _names(request: web.Request) -> dict[str, str]:
+    """What every line about this request says."""
+    trace = trace_id(request.get(TRACEPARENT))
+    names = {"request_id": request[REQUEST_ID]}
+    return names if trace is None else {**names, "trace_id": trace}
+
+
 def _of_routing(request: web.Request, error: web.HTTPException) -> Problem:
     if isinstance(error, web.HTTPNotFound) and request.method in _NEVER:
         error = web.HTTPMethodNotAllowed(request.method, _USUAL)
@@ -105,18 +113,8 @@ def _of_routing(request: web.Request, error: web.HTTPException) -> Problem:
 def _unforeseen(error: Exception) -> Problem:
     """A 500 that says only which log line to look for; the log has no text of the error's values."""
     event_id = uuid4().hex
-    log.error("http_unforeseen", event_id=event_id, error=type(error).__name__, where=_where(error))
+    log.error("http_unforeseen", event_id=event_id, error=type(error).__name__, where=places_of(error))
     return Problem("internal_error", extra={"event_id": event_id})
-
-
-def _where(error: BaseException) -> list[str]:
-    """The places the error came through, innermost last: code only, no values."""
-    places, step = [], error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        places.append(f"{step.tb_frame.f_globals.get('__name__')}:{code.co_name}:{step.tb_lineno}")
-        step = step.tb_next
-    return places[-12:]
 
 
 def _method(request: web.Request) -> str:

@@ -125,7 +125,7 @@ async def _page(
         request,
         partial(notifications.walk, examined=request.app[CONFIG].examined),
         tenant,
-        _filter(query, recipient_hash, request.app[PARTS].now()),
+        filter_of(query, recipient_hash, request.app[PARTS].now()),
         limit,
         before,
     )
@@ -133,7 +133,8 @@ async def _page(
     return json_answer({"data": data, "next_cursor": make_cursor(tenant, scope, page.next)})
 
 
-def _filter(query: dict[str, Any], recipient_hash: str | None, now: datetime) -> Filter:
+def filter_of(query: dict[str, Any], recipient_hash: str | None, now: datetime) -> Filter:
+    """What checked parameters ask for; without a beginning, the last days."""
     since = query.pop("created_after", None) or now - WINDOW
     return Filter(created_after=since, recipient_hash=recipient_hash, **query)
 

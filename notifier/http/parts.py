@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aiohttp import web
 from sqlalchemy import Engine
@@ -22,6 +22,9 @@ from notifier.http.sessions import Sessions
 from notifier.intake.accept import Kept, Submission
 from notifier.intake.quotas import TenantQuotas, no_quotas
 from notifier.telemetry.tally import CLOSED, Tally
+
+if TYPE_CHECKING:  # an extra
+    from notifier.telemetry.tracing import Tracing
 
 
 class Accepts(Protocol):
@@ -58,6 +61,7 @@ class DoorParts:
     receipts: ReceiptDesk | None = None
     tally: Tally = CLOSED
     sessions: Sessions = field(default_factory=Sessions)
+    tracing: "Tracing | None" = None
 
 
 CONFIG = web.AppKey("config", HttpConfig)

@@ -81,7 +81,7 @@ def add(
     """Keep it and log who said so; nothing is logged if it stands already."""
     row, added = suppression_list.add(engine, whom, reason, topic)
     if added:
-        _tell("suppression_added", whom.tenant, row, by)
+        log.info("suppression_added", **_facts(whom.tenant, row, by))
     return row, added
 
 
@@ -89,7 +89,7 @@ def take_away(engine: Engine, tenant: str, wanted: UUID, by: str | None) -> Supp
     """Remove it and log who said so."""
     found = suppression_list.remove(engine, tenant, wanted)
     if found is not None:
-        _tell("suppression_removed", tenant, found, by)
+        log.info("suppression_removed", **_facts(tenant, found, by))
     return found
 
 
@@ -131,15 +131,14 @@ def _must_reach(caller: Caller, channel: Channel) -> None:
     caller.must_reach(Lane(channel, Priority.LOW))
 
 
-def _tell(event: str, tenant: str, row: SuppressionRow, by: str | None) -> None:
-    log.info(
-        event,
-        suppression=suppression_id(row.id),
-        tenant=tenant,
-        channel=row.channel,
-        reason=row.reason,
-        by=by,
-    )
+def _facts(tenant: str, row: SuppressionRow, by: str | None) -> dict[str, Any]:
+    return {
+        "suppression": suppression_id(row.id),
+        "tenant": tenant,
+        "channel": row.channel,
+        "reason": row.reason,
+        "by": by,
+    }
 
 
 def _id(request: web.Request) -> UUID:

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from notifier.domain.errors import NotFound
+from notifier.domain.ids import notification_id
 from notifier.http.body import read_body
 from notifier.http.parts import CONFIG, PARTS, WAITED, read
 from notifier.http.queries import read_query
@@ -55,7 +56,7 @@ async def leave(request: web.Request) -> web.Response:
     request[WAITED] = 0.0
     if not await read(request, suppressions.leave_topic, wanted):
         raise NotFound
-    log.info("topic_left", notification=str(wanted))
+    log.info("topic_left", notification=notification_id(wanted))
     return _page(_DONE)
 
 

@@ -7,10 +7,12 @@ withdrawn and nothing is kept (`Unavailable`), if the commit is under way nobody
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,7 +20,12 @@ from notifier.domain.errors import NotifierError, OutcomeUnknown, Unavailable
 from notifier.intake.admission import Admission
 from notifier.intake.groups import GroupWriter, Result
 from notifier.intake.submissions import Kept, Stored, Submission, Ticket
+from notifier.intake.tracing import traced
 from notifier.storage.outbox import OutboxRow
+from notifier.telemetry.places import places_of
+
+if TYPE_CHECKING:  # an extra
+    from notifier.telemetry.tracing import Tracing
 
 __all__ = ["Intake", "Kept", "Stored", "Submission"]
 
@@ -41,7 +48,9 @@ class Intake:
         *,
         wait: float = 2.0,
         waiting_limit: int = 10_000,
+        tracing: "Tracing | None" = None,
     ) -> None:
+        self._tracing = tracing
         self._writer = writer
         self._admission = admission
         self._hand_over = hand_over
@@ -158,19 +167,24 @@ class Intake:
         return group
 
     def _write(self, group: list[Ticket]) -> None:
+        began = 0 if self._tracing is None else time.time_ns()
         try:
             results, rows = self._writer.write(group)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - and told without its text, which may hold content
             # The writer must outlive any one group: every caller hears, and the next group is tried.
-            log.exception("intake_group_failed", size=len(group))
+            kind, where = type(error).__name__, places_of(error)
+            log.error("intake_group_failed", size=len(group), error=kind, where=where)
             results = dict.fromkeys(group, Unavailable("storage failed unexpectedly"))
             rows = []
+        if self._tracing is not None:
+            traced(self._tracing, results, began)
         try:
             if rows:
                 self._hand_over(rows)
-        except Exception:
+        except Exception as error:  # noqa: BLE001
             # What is owed is durable: a relay publishes it.
-            log.exception("intake_hand_over_failed", rows=len(rows))
+            kind, where = type(error).__name__, places_of(error)
+            log.error("intake_hand_over_failed", rows=len(rows), error=kind, where=where)
         _answer(results)
 
 

@@ -113,7 +113,11 @@ class GroupWriter:
             rows: list[OutboxRow] = []
             if fresh:
                 accepting.add_notifications(connection, fresh, self._id)
-                bells = [Bell(m.lane, m.id, n.units) for n, m in fresh if m.status is Status.QUEUED]
+                bells = [
+                    Bell(m.lane, m.id, n.units, traceparent=n.traceparent)
+                    for n, m in fresh
+                    if m.status is Status.QUEUED
+                ]
                 rows = outbox.add(connection, bells, self._grace)
             self._reach("before_commit")
             committing.append(True)

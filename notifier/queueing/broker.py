@@ -96,6 +96,8 @@ class Proxy(dramatiq.MessageProxy):
         self.ok: bool | None = None
         #: Made at the first claim and kept, so that asking again can't find a stranger's claim.
         self.claim_id: int | None = None
+        #: The spans of the attempt, where it is traced.
+        self.trace: Any = None
 
 
 class Publisher(Protocol):

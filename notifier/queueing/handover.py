@@ -5,8 +5,10 @@ rings twice costs a claim that finds nothing to do.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import Engine
@@ -14,9 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.queueing.broker import Publisher
 from notifier.queueing.messages import QueueMessage
+from notifier.queueing.tracing import published, with_traces
 from notifier.storage import outbox
 from notifier.storage.engine import writing
 from notifier.storage.outbox import OutboxRow
+
+if TYPE_CHECKING:  # an extra
+    from notifier.telemetry.tracing import Tracing
 
 log = structlog.get_logger("notifier.queueing")
 
@@ -35,7 +41,9 @@ class Handover:
         *,
         refused_wait: float | None = None,
         reach: Callable[[str], None] = lambda _: None,
+        tracing: "Tracing | None" = None,
     ) -> None:
+        self._tracing = tracing
         self._engine = engine
         self._publisher = publisher
         self._refused_wait = refused_wait
@@ -55,12 +63,15 @@ class Handover:
     def offer(self, rows: Sequence[OutboxRow]) -> list["Future[None]"]:
         """Publish these rows; returns at once, with a future for each."""
         futures = []
+        began = 0
+        if self._tracing is not None:
+            began, rows = time.time_ns(), with_traces(self._engine, rows)
         for row in rows:
             messages = [QueueMessage(bell.lane, bell.id, bell.units, bell.version) for bell in row.bells]
             with self._changed:
                 self._under_way += len(messages)
             future = self._publish(messages)
-            future.add_done_callback(lambda done, row=row: self._ended(row, done))  # type: ignore[misc]
+            future.add_done_callback(lambda done, row=row: self._ended(row, done, began))  # type: ignore[misc]
             futures.append(future)
         self._reach("after_publish")
         return futures
@@ -83,10 +94,12 @@ class Handover:
             failed.set_exception(error)
             return failed
 
-    def _ended(self, row: OutboxRow, done: "Future[None]") -> None:
+    def _ended(self, row: OutboxRow, done: "Future[None]", began: int) -> None:
         failed = done.cancelled() or done.exception() is not None
         if not failed:
             self._reach("after_confirm")
+        if self._tracing is not None:
+            published(self._tracing, row, began, failed=failed)
         with self._changed:
             self._under_way -= len(row.bells)
             self._flowing = not failed

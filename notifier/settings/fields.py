@@ -22,6 +22,7 @@ from notifier.settings.values import (
     public_address,
     quotas,
     rates,
+    ratio,
     seconds,
     secrets,
     sender,
@@ -97,7 +98,6 @@ class Settings(Conclusions):
     health_fresh_seconds: float = setting(2.0, seconds(0, 60))
     #: Rows one page of a list examines before it ends early with its cursor; bounds the work of a rare filter.
     page_examine_limit: int = setting(10_000, whole(250, 1_000_000))
-
     #: Seconds one request waits for its commit, or for the first request with its Idempotency-Key; then 503 or 409.
     accept_wait_seconds: float = setting(2.0, seconds(0.1, 60))
     #: Requests waiting for their commit in one process; the next is answered 503 at once. Bounds memory.
@@ -114,7 +114,6 @@ class Settings(Conclusions):
     ttl_medium_seconds: int = setting(86_400, whole(1, 31_536_000))
     #: The same for low: 72 hours.
     ttl_low_seconds: int = setting(259_200, whole(1, 31_536_000))
-
     #: Threads of one worker process, each sending one notification at a time; dramatiq's --threads goes before it.
     worker_threads: int = setting(32, whole(1, 1024))
     #: Shares of thread-seconds that lanes get when all are busy, by priority, or for one lane by its name:
@@ -177,7 +176,6 @@ class Settings(Conclusions):
             r"\+?[A-Za-z0-9 ._-]{1,16}", "a number in E.164 or a name of up to 16 characters", optional=True
         ),
     )
-
     #: Seconds a provider may take to accept a connection; below every provider timeout.
     connect_timeout_seconds: float = setting(5.0, seconds(0.05, 120))
     #: Seconds a whole call to a provider may take. Past it the attempt is Uncertain if the request was written,
@@ -260,6 +258,8 @@ class Settings(Conclusions):
     metrics_host: str = setting("127.0.0.1", _HOST)
     #: Port of a worker launch's, and of the first HTTP process's; taken, the next free one up to 9 above. 0: no metrics.
     metrics_port: int = setting(9191, whole(0, 65_526))
+    #: Part, 0 to 1, of what comes without a traceparent that is traced (docs/tracing.md); what has one goes by its flag. Empty: none.
+    trace_ratio: float | None = setting(None, ratio())
     #: The least severe events to log: debug, info, warning or error.
     log_level: str = setting("info", one_of("debug", "info", "warning", "error"))
     #: How events are logged: json (one line each), console (for people), or auto: console on a terminal, else json.

@@ -100,6 +100,17 @@ def _within(number: N, least: float, most: float) -> N:
     return number
 
 
+def ratio() -> Rule:
+    """A part of the whole; empty means none at all, which 0 does not."""
+
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"\d(\.\d{1,9})?", text, re.ASCII):
+            raise ValueError(text)
+        return _within(float(text), 0, 1)
+
+    return Rule(parse, "a part from 0 to 1, or empty", optional=True, show="{:.9g}".format)
+
+
 def figures(least: float, most: float, names: Collection[str], what: str, *, whole: bool = False) -> Rule:
     """A figure for each of some names: ``high=4 email.high=8`` becomes ``(("high", 4.0), ("email.high", 8.0))``."""
     pattern = _WHOLE if whole else _FIGURE

@@ -41,6 +41,8 @@ class Bell:
     id: UUID
     units: int
     version: int = MESSAGE_VERSION
+    #: The notification's trace, where it is known without asking; not kept.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class Effects:
 
     verdicts: dict[Reported, Verdict] = field(default_factory=dict)
     unmatched: list[Reported] = field(default_factory=list)
+    #: The traces of those notifications that have one, with what was heard of each.
+    traces: list[tuple[str, Reported]] = field(default_factory=list)
 
     def count(self, verdict: Verdict) -> int:
         """How many were judged so."""
@@ -52,7 +54,9 @@ def apply(connection: Connection, reported: Sequence[Reported]) -> Effects:
         if row is None:
             effects.unmatched.append(one)
         else:
-            effects.verdicts[one] = row.hear(one.receipt)
+            verdict = effects.verdicts[one] = row.hear(one.receipt)
+            if row.traceparent is not None and verdict is not Verdict.KNOWN:
+                effects.traces.append((row.traceparent, one))
     changed = [row for row in rows.values() if row.heard]
     if changed:
         connection.execute(_CHANGE, [row.values() for row in changed])
@@ -70,6 +74,7 @@ class _Row:
     told: list[dict[str, Any]]
     now: str
     provider: str
+    traceparent: str | None
     heard: list[Receipt] = field(default_factory=list)
     moved: bool = False
 
@@ -112,7 +117,7 @@ def _rows(connection: Connection, reported: Sequence[Reported]) -> dict[tuple[Pr
     statement = (
         select(
             _row.id, _row.channel, _row.status, _row.reason, _row.receipts, _row.provider_reference, account,
-            db_now().label("now"),
+            db_now().label("now"), _row.traceparent,
         )
         .where(_row.provider_reference.in_(wanted), _row.status.in_(_HEARING))
         .order_by(_row.id)
@@ -126,6 +131,7 @@ def _rows(connection: Connection, reported: Sequence[Reported]) -> dict[tuple[Pr
             told=list(found.receipts or ()),
             now=found.now.isoformat(),
             provider=found.account,
+            traceparent=found.traceparent,
         )
         for found in connection.execute(statement)
     }

@@ -179,6 +179,14 @@ def _ring(connection: Connection, wanted: Select[Any], limit: int) -> list[Bell]
     return _bells(connection.execute(statement))
 
 
+def traceparents(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The traces of these notifications, of those that have one."""
+    statement = select(_table.id, _table.traceparent).where(
+        _table.id.in_(ids), _table.traceparent.is_not(None)
+    )
+    return {row.id: row.traceparent for row in connection.execute(statement)}
+
+
 def oldest_started(connection: Connection, beat_fresh: float) -> Mapping[Lane, datetime]:
     """By lane, the oldest `queued_at` its workers started in the last second, as their beats say."""
     statement = select(workers.c.oldest_started).where(

@@ -8,6 +8,7 @@ An error carries an `event_id` of its own, so that a person can name that very l
 import logging
 import re
 import sys
+import time
 import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
@@ -34,10 +35,13 @@ _QUIET = {
     "urllib3": logging.WARNING,
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
+    "opentelemetry": logging.ERROR,
     "pika": logging.CRITICAL,
 }
 # C0 and C1 controls, DEL, and what some terminals take for an end of line.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+#: Seconds between two lines that tell of lines dropped.
+_TELLING = 1.0
 _ERRORS = frozenset({"error", "critical"})
 _ascii = JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 _fast = msgspec.json.Encoder()
@@ -51,6 +55,7 @@ class _Lines(logging.Handler):
         self._stream = stream
         self._render = render
         self.dropped = 0
+        self._told, self._told_at = self.lost(), 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
         """A record of the standard library, as an event."""
@@ -75,10 +80,24 @@ class _Lines(logging.Handler):
         self.acquire()
         try:
             self._write(line)
+            if self.lost() != self._told:
+                self._tell_lost()
         except (OSError, ValueError):  # full, gone or closed: counted, and the work goes on
             self.dropped += 1
         finally:
             self.release()
+
+    def _tell_lost(self) -> None:
+        """That lines are missing stands among those that are there: once a second, for a stalled pipe loses many."""
+        now, lost = time.monotonic(), self.lost()
+        if now - self._told_at < _TELLING:
+            return
+        self._told_at = now
+        lines = lost - self._told
+        event = {"event": "log_lines_dropped", "level": "warning", "logger": "notifier.logs", "lines": lines}
+        self._write(self._render(_ordered(event)) + "\n")
+        if self.lost() == lost:  # else this line is missing too, and what it told is told by the next
+            self._told = lost
 
     def _write(self, line: str) -> None:
         try:
@@ -124,7 +143,9 @@ def configure_logs(
     lines = _Lines(target, _console(colors=terminal) if people else _json)
     root = logging.getLogger()
     root.handlers[:] = [lines]  # not basicConfig: what stood there (Dramatiq's) is not ours to close
-    root.setLevel(number)
+    # Below that, libraries tell what they handle: hpack every header it packs, tokens and paths with them.
+    root.setLevel(max(logging.INFO, number))
+    logging.getLogger("dramatiq").setLevel(number)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, number))
     structlog.configure(

@@ -39,6 +39,14 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         re.compile(r"-----BEGIN [A-Z ]{1,40}-----.*?(?:-----END [A-Z ]{1,40}-----|\Z)", re.DOTALL),
         "[pem]",
     ),
+    # PostgreSQL repeats the row that it refused: of such an error the rest is enough.
+    (
+        ("DETAIL:",),
+        re.compile(
+            r"DETAIL:.*?(?=\n\(Background on this error|\n\nThe above exception|\n\[SQL:|\Z)", re.DOTALL
+        ),
+        "DETAIL: [rows]",
+    ),
     (("nk_",), re.compile(r"nk_(?:live|test)_[A-Za-z0-9_-]+"), "[key]"),
     (("whsec_",), re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), "[secret]"),
     (

@@ -4,11 +4,14 @@ import io
 import json
 import logging
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
 
+from notifier.telemetry import logs
+from notifier.telemetry.bounded_stream import BoundedStream
 from notifier.telemetry.logs import configure_logs, get_logger, lines_dropped
 
 log = get_logger("notifier.test")
@@ -17,10 +20,12 @@ FORGED = 'ok\n{"event":"forged"}\r\n2027-01-01 [info] forged\x1b[2K\x1b[1A\x9b1A
 
 
 EVIL = f"ada@example.com {FORGED}"
+#: As psycopg2 and SQLAlchemy tell it.
+REFUSED = "violates not-null\nDETAIL:  Failing row contains (7, your code\nis 1234, x).\n[SQL: INSERT]"
 
 
-def fail() -> None:
-    raise ValueError(EVIL)
+def fail(error: Exception | None = None) -> None:
+    raise error or ValueError(EVIL)
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +33,10 @@ def restored():
     """Whatever a test sets up ends with it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in ("pika", "sqlalchemy.engine", "aiohttp.access")}
+    levels = {
+        name: logging.getLogger(name).level
+        for name in ("pika", "sqlalchemy.engine", "aiohttp.access", "dramatiq")
+    }
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -218,3 +226,50 @@ def test_a_librarys_broken_record_is_no_error():
     stream = set_up()
     std.info("%d of %d", "x")
     assert events(stream)[0]["event"] == "%d of %d"
+
+
+def test_lines_that_were_dropped_are_told_as_soon_as_there_is_room(monkeypatch):
+    """Promise 14: a stalled pipe costs lines, not work, and whoever reads the log later learns of it."""
+    stalled, told = threading.Event(), io.StringIO()
+
+    class Pipe(io.StringIO):
+        def write(self, text: str) -> int:
+            assert stalled.wait(10)
+            return told.write(text)
+
+    stream = BoundedStream(Pipe(), limit=5)
+    configure_logs("json", "info", stream)
+    for number in range(40):
+        log.info("flooded", number=number)
+    assert lines_dropped() >= 30
+    stalled.set()
+    assert stream.drain(10)
+    monkeypatch.setattr(logs, "_TELLING", 0.0)
+    log.info("quiet_again")
+    log.info("quiet_still")
+    assert stream.drain(10)
+    found = events(told)
+    (dropped,) = [one for one in found if one["event"] == "log_lines_dropped"]
+    assert (dropped["level"], dropped["lines"]) == ("warning", lines_dropped())
+    assert [one["event"] for one in found][-3:] == ["quiet_again", "log_lines_dropped", "quiet_still"]
+
+
+def test_a_row_that_postgresql_repeats_is_not_logged():
+    """The error's kind and words stay; what stood in the row goes, over several lines too."""
+    stream = set_up()
+    try:
+        fail(RuntimeError(REFUSED))
+    except RuntimeError:
+        log.exception("intake_group_failed")
+    (event,) = events(stream)
+    assert event["exception"].endswith("violates not-null\nDETAIL: [rows]\n[SQL: INSERT]")
+
+
+def test_libraries_keep_what_they_handle_to_themselves():
+    """At their loudest hpack tells every header, and others whole requests; ours, and Dramatiq's, are told."""
+    stream = set_up("json", "debug")
+    for name in ("hpack.hpack", "google.auth.transport", "apprise", "anything.else"):
+        logging.getLogger(name).debug("Adding (b':path', b'/3/device/ab12')")
+    std.debug("from dramatiq")
+    log.debug("lane_decision")
+    assert [one["event"] for one in events(stream)] == ["from dramatiq", "lane_decision"]

@@ -1,0 +1,28 @@
+"""Traces of a process, if Settings ask for them; the extra ``otel`` is imported only then.
+
+Where they go, and how often, is said by OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT and others), which its
+SDK reads.
+"""
+
+from typing import TYPE_CHECKING
+
+from notifier.settings import Settings, SettingsError
+from notifier.settings.names import variable
+
+if TYPE_CHECKING:
+    from notifier.telemetry.tracing import Tracing
+
+
+def make_tracing(settings: Settings, role: str) -> "Tracing | None":
+    """The traces of a process in `role`, exported in the background; raises `SettingsError` without the extra."""
+    if settings.trace_ratio is None:
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        from notifier.telemetry.tracing import Tracing, exporting
+    except ImportError:
+        wanted = "needs the extra otel: pip install 'notifier[otel]'; empty turns traces off"
+        raise SettingsError([(variable("trace_ratio"), wanted)]) from None
+    provider = exporting(OTLPSpanExporter(), settings.trace_ratio, role)
+    return Tracing(provider, "notifier" if settings.embedded else "rabbitmq", settings.queue_prefix)

@@ -1,0 +1,36 @@
+"""What the log says of an attempt that has ended."""
+
+import structlog
+
+from notifier.delivery import endings
+from notifier.domain.ids import notification_id
+from notifier.domain.traces import trace_id
+from notifier.storage.recording import Record
+
+log = structlog.get_logger("notifier.delivery")
+
+
+def tell_attempt(ended: endings.Ended, record: Record) -> None:
+    """One event for each attempt, with facts, without personal data."""
+    claimed, shown = ended.claimed, record.shown or {}
+    facts = {
+        "notification": notification_id(claimed.id),
+        "lane": claimed.lane.name,
+        "attempt": claimed.attempt,
+        "provider": ended.provider,
+        "outcome": shown["outcome"],
+        "reason": shown["reason"],
+        "status": str(record.status),
+        "duration_ms": ended.duration_ms,
+        "request_id": claimed.request_id,
+        "trace_id": trace_id(claimed.traceparent),
+    }
+    match facts["outcome"]:
+        case "accepted":
+            log.info("attempt_accepted", **facts)
+        case "deferred":
+            log.warning("attempt_deferred", **facts)
+        case "refused":
+            log.warning("attempt_refused", **facts)
+        case _:
+            log.warning("attempt_uncertain", **facts)
