@@ -5,17 +5,18 @@ from notifier.scheduling.scheduler import Scheduler
 #: Bounds, and the seconds of arrivals to have at hand. Acks go out once half of the prefetch is settled: with a
 #: few messages at hand a lane's connection is woken for every second ack (decision 18).
 LEAST, MOST, AT_HAND = 4, 300, 0.5
-#: Seconds between two changes of a lane's, up and down: a burst must not wait for what a lull decided.
+#: Seconds between two changes of a lane's, up and down: a burst must not wait for what a lull decided. To double or
+#: more waits for nothing: threads that others left idle while the broker has messages for them.
 BETWEEN_UP, BETWEEN_DOWN = 1.0, 5.0
 
 
-def wanted_prefetch(budget: int, rate: float) -> int:
-    """Twice the budget and what arrives in half a second, 4 to 300.
+def wanted_prefetch(threads: int, rate: float) -> int:
+    """Twice the threads (its budget, or what it borrowed beyond that) and what arrives in half a second, 4 to 300.
 
     >>> wanted_prefetch(8, 100.0)
     66
     """
-    return max(LEAST, min(MOST, round(2 * budget + AT_HAND * rate)))
+    return max(LEAST, min(MOST, round(2 * threads + AT_HAND * rate)))
 
 
 class PrefetchSizes:
@@ -32,11 +33,17 @@ class PrefetchSizes:
         found = {}
         for lane in scheduler.lanes.values():
             size = self._sizes.get(lane.name, self._first)
-            wanted = wanted_prefetch(lane.budget, lane.arrival_rate(now))
-            between = BETWEEN_UP if wanted > size else BETWEEN_DOWN
+            wanted = wanted_prefetch(max(lane.budget, lane.running), lane.arrival_rate(now))
+            between = _between(wanted, size)
             late = now - self._changed_at.get(lane.name, float("-inf")) >= between
             # A second consumer has to be made for it, so not for a little.
             if late and abs(wanted - size) >= size / 2:
                 found[lane.name] = self._sizes[lane.name] = wanted
                 self._changed_at[lane.name] = now
         return found
+
+
+def _between(wanted: int, size: int) -> float:
+    if wanted >= 2 * size:
+        return 0.0
+    return BETWEEN_UP if wanted > size else BETWEEN_DOWN
