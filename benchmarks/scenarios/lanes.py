@@ -147,7 +147,10 @@ def _idle(side: _Side) -> list[Finding]:
     ninth = Lane(Channel.SMS, Priority.LOW)
     eight = tuple(lane for lane in _ALL if lane != ninth)
     names = [lane.name for lane in eight]
-    possible, soon, later = threads / seconds, [], []
+    possible = threads / seconds
+    soon: list[float] = []
+    later: list[float] = []
+    heap: list[float] = []
     few = BATCH
     # The last of the eight is called when its share allows it: a lane of weight 1 has an eighth of `few`.
     enough = 2 * few / possible + _RELEASED + 12
@@ -157,9 +160,17 @@ def _idle(side: _Side) -> list[Finding]:
         idle = windows.last_of(found, names)
         soon.append(windows.rate(found, idle + int(_SOON * SECOND), 2.0))
         later.append(windows.rate(found, idle + int(_RELEASED * SECOND), 5.0))
+        alone = side.timeline(
+            {(ninth,): int(possible * (_WARM + 6) * 1.1)},
+            seconds,
+            threads=threads,
+            until=lambda past: past > _WARM + 5,
+            program="benchmarks.heap_worker",
+        )
+        heap.append(windows.rate(alone, _after(alone, _WARM), 5.0))
     return [
         _finding("L4 soon", soon, [(threads - _KEPT) / seconds] * len(soon)),
-        _finding("L4 later", later, [possible] * len(later)),
+        _finding("L4 later", later, heap),
     ]
 
 
