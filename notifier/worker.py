@@ -4,6 +4,11 @@
 """
 
 # ruff: noqa: E402 - the Prometheus directory must be set before anything imports prometheus_client
+import gc
+
+# What is imported stays: to look through it again and again for garbage only makes the start longer.
+gc.disable()
+
 from notifier.telemetry.light_structlog import import_structlog
 from notifier.telemetry.prometheus_dir import prepare_prometheus_dir
 
@@ -32,6 +37,10 @@ from notifier.telemetry.parents import end_with_parent
 
 if TYPE_CHECKING:  # an extra
     from notifier.telemetry.tracing import Tracing
+
+# Nor does any later collection look through it (for forks as well: pages that nobody writes to stay shared).
+gc.freeze()
+gc.enable()
 
 
 def threads_asked(arguments: list[str]) -> int | None:

@@ -83,7 +83,7 @@ def test_the_door_pulls_in_no_provider():
 def test_a_worker_for_email_pulls_in_neither_push_nor_sms_nor_the_door():
     """A worker process imports what it may need: nothing of other channels' providers, no HTTP server, no migrations."""
     loaded = python(
-        "import sys, notifier.worker; print(*sys.modules)",
+        "import gc, sys, notifier.worker; assert gc.isenabled(); print(*sys.modules)",
         NOTIFIER_DATABASE_URL="postgresql+psycopg2://nobody@127.0.0.1/none",
         NOTIFIER_BROKER_URL="amqp://127.0.0.1:1",
         NOTIFIER_EMAIL_PROVIDERS="smtp://127.0.0.1:25",

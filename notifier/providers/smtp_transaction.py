@@ -4,8 +4,9 @@ Where the server offers PIPELINING (RFC 2920), the commands go out in one write 
 two round trips less, and fewer wake-ups on both sides. DATA ends such a group, as it must, so the content still waits
 for every reply.
 
-The body and the final dot are written apart. Until the dot the server must throw away what it has, so a
-connection lost before it is `Deferred`; from the dot on, no answer means `Uncertain`.
+Until the final dot the server must throw away what it has, so a connection lost before it is `Deferred`; from the dot
+on, no answer means `Uncertain`. The dot goes out in one write with the body's last bytes, few enough for one TLS record
+(RFC 8446, 5.1: 2^14): a write that fails has left its own last bytes unsent, and over TLS a record that can't be read.
 """
 
 import re
@@ -26,6 +27,9 @@ GONE = Deferred(Reason.PROVIDER_UNAVAILABLE, answer=Answer(text="the server had 
 _REFERENCE = re.compile(r"(?:queued as |\bid=|^Ok )<?([\w.-]{4,100})", re.IGNORECASE)
 _GO_AWAY = 421
 _START_MAIL_INPUT = 354
+_END = b".\r\n"
+#: With the dot still one TLS record.
+_TAIL = 16_000
 
 
 def transact(session: Session, email: Email, config: SmtpConfig) -> Outcome:
@@ -57,7 +61,8 @@ def transact(session: Session, email: Email, config: SmtpConfig) -> Outcome:
                 _catch_up(session, len(commands) - number if grouped else 0)
                 return outcome
             session.dirty = not line.startswith("RSET")
-        session.write(email.data)
+        session.write(email.data[:-_TAIL])
+        session.write(email.data[-_TAIL:] + _END)
     except Broken as broken:
         return (
             GONE if used_before and stage is Stage.SENDER and not broken.timed_out else broken_outcome(broken)
@@ -76,7 +81,7 @@ def _catch_up(session: Session, unread: int) -> None:
             unread -= 1
             reply = session.reply()
             if reply.code == _START_MAIL_INPUT and not unread:
-                session.write(b".\r\n")
+                session.write(_END)
                 reply = session.reply()
             if reply.code in {_GO_AWAY, _START_MAIL_INPUT}:
                 session.close()
@@ -101,12 +106,8 @@ def _commands(session: Session, email: Email) -> list[tuple[Stage, str]]:
 
 
 def _end(session: Session, email: Email, config: SmtpConfig) -> Outcome:
-    """The final dot and its answer: without that answer nobody knows what became of the message."""
-    if session.deadline.passed:
-        session.close()
-        return Deferred(Reason.PROVIDER_TIMEOUT, answer=Answer(text="no time left to end the message"))
+    """The answer to the final dot: without it nobody knows what became of the message."""
     try:
-        session.write(b".\r\n")
         reply = session.reply()
     except Broken as broken:
         return Uncertain(answer=Answer(text=f"after the final dot: {broken.text}"))
