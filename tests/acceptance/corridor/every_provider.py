@@ -302,7 +302,7 @@ def every_provider(folder: Path) -> Iterator[Providers]:
         start = stack.enter_context
         web: Callable[[Callable[[Heard], Said]], WebServer] = lambda on: start(web_server(on))  # noqa: E731
         made.smtp = start(smtp_server(login=("ada", SECRETS["smtp"])))
-        # Apart from the file of the SNS host's authority, each key in a folder of the test's own.
+        # SNS's certificates come by https from a name of Amazon's, which leads here for the fleet's processes.
         context, ca_file = authority(folder, HOST)
         sns = start(web_server(made.sns.answer, context))
         made.settings = {
