@@ -27,10 +27,10 @@ NUMBER = 600
 class Dev:
     """A `notifier dev` in a folder; what it prints is read as it comes."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, log_level: str = "warning", **settings: str) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "notifier", "dev", "--port", "0"],
+            [sys.executable, "-m", "notifier", "dev", "--port", "0", "--log-level", log_level],
             cwd=folder,
             env=clean | SHORT_TIMES | settings,
             stdout=subprocess.PIPE,

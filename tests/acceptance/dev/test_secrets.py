@@ -18,6 +18,7 @@ def test_no_line_of_notifier_dev_holds_a_secret(tmp_path):
         options = "from=Acme&name=twilio&dangerous_plain=true"
         dev = Dev(
             tmp_path,
+            log_level="debug",
             NOTIFIER_LOG_FORMAT="json",
             NOTIFIER_METRICS_PORT="0",
             NOTIFIER_SMS_PROVIDERS=f"twilio://AC1:{PASSWORD}@127.0.0.1:{provider.port}?{options}",
@@ -36,6 +37,7 @@ def test_no_line_of_notifier_dev_holds_a_secret(tmp_path):
     said = "".join(dev.lines)
     assert '"event":"attempt_refused"' in said
     assert '"event":"auth_failed"' in said
+    assert '"event":"http_request"' in said
     assert found(said) == []
 
 
