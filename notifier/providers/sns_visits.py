@@ -47,13 +47,18 @@ class SnsVisits:
         self._lock = threading.Lock()
 
     def certificate(self, message: SnsMessage, deadline: Deadline) -> Certificate | Forged | NotNow:
-        """The certificate that a message names. Whoever comes while it is fetched waits for it."""
+        """The certificate that a message names. Whoever comes while it is fetched waits for it, and nobody else does:
+        anybody may name one that is slow to come.
+        """
         where = (message.host, message.certificate_path)
+        kept = self._known(where)
+        if kept is not None:
+            return kept
         if not self._lock.acquire(timeout=deadline.remaining()):
             return NotNow("no certificate in time")
         try:
-            kept = self._kept.get(where)
-            if kept is not None and time.monotonic() - kept.came < _KEPT_SECONDS:
+            kept = self._known(where)
+            if kept is not None:
                 return kept
             found = _read(self._get(*where, deadline))
             if isinstance(found, Certificate):
@@ -64,6 +69,10 @@ class SnsVisits:
             return found
         finally:
             self._lock.release()
+
+    def _known(self, where: tuple[str, str]) -> Certificate | None:
+        kept = self._kept.get(where)
+        return kept if kept is not None and time.monotonic() - kept.came < _KEPT_SECONDS else None
 
     def confirm(self, message: SnsMessage, deadline: Deadline) -> NotNow | None:
         """Visit what confirms a subscription; None when SNS took it."""

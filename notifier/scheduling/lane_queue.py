@@ -75,10 +75,12 @@ class LaneQueue:
             self.unfinished_tasks += 1
             now = self._clock()
             lane = self._append(item)
-            if self.scheduler.arrived(lane, now) and now - self._ticked_at >= _BETWEEN_WAKES:
+            ticks = self.scheduler.arrived(lane, now) and now - self._ticked_at >= _BETWEEN_WAKES
+            if ticks:
                 self._tick(now, None)
             self._say("put", lane.name, now)
-            if self.scheduler.headroom()[lane.rank]:  # else who waits keeps a reserve: no wake-up for nothing
+            # Else who waits keeps a reserve: no wake-up for nothing. A tick may have released it for another class.
+            if self.scheduler.headroom()[lane.rank] or (ticks and self.scheduler.wants_thread()):
                 self._changed.notify()
 
     def get(self, block: bool = True, timeout: float | None = None) -> Item:
@@ -206,6 +208,7 @@ class LaneQueue:
     def _pick(self, now: float) -> Item | None:
         while self._later and self._later[0][0] <= now:
             self.scheduler.returned(self._append(heapq.heappop(self._later)[2]), now)
+            self._changed.notify()  # several may come at once, and who picks takes one
         run = self.scheduler.pick(now, self._ask)
         if run is None:
             return None
@@ -246,10 +249,8 @@ class LaneQueue:
 
     def _next_moment(self, now: float) -> float | None:
         wait = self.scheduler.next_moment(now)
-        moments = [] if wait is None else [now + wait]
-        if self._later:
-            moments.append(self._later[0][0])
-        return min(moments) if moments else None
+        moments = [*([] if wait is None else [now + wait]), *(one[0] for one in self._later[:1])]
+        return min(moments, default=None)
 
     def _tick(self, now: float, backlogs: dict[str, float] | None) -> None:
         self._ticked_at = now
@@ -262,8 +263,7 @@ class LaneQueue:
         if scheduler.threads > scheduler.policy.threads + scheduler.overdue():
             scheduler.threads -= 1
             _end_this_thread().retired_from_lanes = True
-            # What it would have taken another must.
-            self._changed.notify()
+            self._changed.notify()  # what it would have taken another must
             raise Empty
 
     def _pop_any(self) -> Item | None:

@@ -230,6 +230,11 @@ class Scheduler:
         high, medium = self.unused()
         return idle > 0, idle > high, idle > high + medium
 
+    def wants_thread(self) -> bool:
+        """Whether a message waits whose class may take a thread."""
+        room = self.headroom()
+        return any(lane.waiting and room[lane.rank] for lane in self._all)
+
     def unused(self) -> tuple[int, int]:
         """Threads of each reserve that its class does not use."""
         kept = self.high.threads, self.medium.threads

@@ -345,6 +345,17 @@ def test_the_relay_matches_early_ones_and_forgets_old_ones(engine):
         assert parked(engine) == []
 
 
+def test_an_account_that_others_share_fills_no_table(engine):
+    """More comes between two sweeps than one batch holds."""
+    take(engine, *(delivered(f"foreign{number}") for number in range(7)))
+    with writing(engine) as connection:
+        connection.execute(update(parked_table).values(received_at=db_now_plus(-86_401.0)))
+    with relay_of(engine, batch=2) as it:
+        it.clock.now += 31
+        it.relay.pass_once()
+    assert parked(engine) == []
+
+
 _KILLED = """
 import os, signal, sys
 from notifier.domain.lanes import Channel

@@ -244,6 +244,15 @@ def test_a_certificate_is_fetched_once(region):
         assert len(there.server.heard) == 1
 
 
+def test_a_known_certificate_waits_for_no_other(region):
+    """Whoever knows the topic may name certificates that are slow to come; SNS's own messages are read meanwhile."""
+    with region(sns := Sns()) as there:
+        reader = reader_at(there)
+        assert read(reader, sns.notification(DELIVERY)) == [Receipt(ID, Status.DELIVERED)]
+        with reader.visits._lock:
+            assert read(reader, sns.notification(DELIVERY), 0.5) == [Receipt(ID, Status.DELIVERED)]
+
+
 @pytest.mark.parametrize(
     ("age", "expected"),
     [

@@ -130,6 +130,17 @@ def test_a_changed_parameter_is_seen(change):
     assert read(signed(fields_of()) | change) == Forged("wrong signature")
 
 
+@pytest.mark.parametrize("form", [as_form, as_json, as_query])
+def test_a_name_can_t_swallow_other_parameters(form):
+    """The signed text would be the same: a failure would lose its error, or a receipt its status."""
+    fields = signed(fields_of(**{"status": "failed", "err-code": "9"}))
+    assert fields.pop("err-code") == "9"
+    assert fields.pop("client-ref") == "ntf_1"
+    fields["client-ref=ntf_1&err-code"] = "9"
+    assert signature({name: text for name, text in fields.items() if name != "sig"}) == fields["sig"]
+    assert read(fields, form) == Forged("no form")
+
+
 def test_another_secret_or_account_is_seen():
     assert read(signed(fields_of(), secret="another")) == Forged("wrong signature")
     for wrong in ("x", "é", "\udcff", "0" * 64, "A" * 10_000):

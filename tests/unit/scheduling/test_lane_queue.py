@@ -188,6 +188,48 @@ def test_a_thread_that_keeps_a_reserve_is_woken_by_what_it_may_take_only():
     assert got == ["high", "low"]
 
 
+def test_what_a_put_releases_for_another_class_is_taken_at_once():
+    """The tick of a lane that wakes ends medium's wait, though what came is low and may not start."""
+    lanes = [LaneOptions("low", Rank.LOW), LaneOptions("medium", Rank.MEDIUM)]
+    queue = LaneQueue(lambda _: OPEN, Scheduler(Policy(threads=1), lanes), Clock())
+    room, got, done = [(True, False, False)], [], threading.Event()
+
+    def release(now, backlogs=None):
+        room[0] = (True, True, False)
+        return []
+
+    def take():
+        got.append(queue.get(timeout=20).message.queue_name)
+        done.set()
+
+    queue.look(lambda scheduler: setattr(scheduler, "headroom", lambda: room[0]))
+    queue.put(item("medium"))
+    queue.look(lambda scheduler: setattr(scheduler, "tick", release))
+    threading.Thread(target=take, daemon=True).start()
+    wait_until(lambda: len(queue._changed._waiters) == 1, 10, "the thread to wait")
+    queue._clock.now += 1
+    queue.put(item("low"))
+    assert done.wait(5), "nobody woke for medium"
+    assert got == ["medium"]
+
+
+def test_all_that_comes_back_at_one_moment_is_taken_at_once():
+    """One thread knew the moment; as many must wake as there is work for, though those that have some keep it."""
+    queue, got = LaneQueue(lambda _: OPEN), []
+    threads = [
+        threading.Thread(target=lambda: got.append(queue.get(timeout=20)), daemon=True) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(queue._changed._waiters) == 4, 10, "the threads to wait")
+    with queue._changed:
+        moment = queue._clock() + 0.1
+        queue._later = [(moment, number, item("a", number)) for number in range(4)]
+        queue.unfinished_tasks += 4
+        queue._changed.notify()
+    wait_until(lambda: len(got) == 4, 5, "all four to be taken")
+
+
 def test_waiting_ends_with_empty_after_its_time():
     queue = LaneQueue(lambda _: NotBefore(60))
     with pytest.raises(Empty):
