@@ -149,10 +149,21 @@ class Ledger(Mailbox):
 class _Protocol(SMTP):
     """One connection; closed at once where the mailbox's faults say so."""
 
+    _held = b""
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if self.event_handler.faults.drops:
             transport.abort()
+
+    async def push(self, status: str | bytes) -> None:
+        """Where groups are offered, the replies to one go out together (RFC 2920, 3.2), as Postfix has it."""
+        line = self._held + (status.encode() if isinstance(status, str) else status)
+        if self.event_handler.offers and b"\n" in self._reader._buffer:  # type: ignore[attr-defined]
+            self._held = line + b"\r\n"
+            return
+        self._held = b""
+        await super().push(line)
 
 
 @dataclass

@@ -193,6 +193,16 @@ def test_a_refused_recipient_never_gets_the_content_though_the_server_asks_for_i
         assert not [line for line in server.heard if "secret" in line]
 
 
+def test_421_behind_a_refusal_is_heard():
+    """The refusal is the ending, and not one word more goes over that connection."""
+    with peer(speaks_smtp(BOOKS["grouped"])) as server, at(server) as provider:
+        server.say_once |= {"RCPT": "550 5.1.1 no such user", "DATA": "421 4.3.2 shutting down"}
+        assert isinstance(send(provider), Refused)
+        assert isinstance(send(provider), Accepted)
+        assert len(server.connections) == 2
+        assert "RSET" not in verbs(server)
+
+
 def test_a_server_that_hangs_behind_a_refusal_costs_no_more_than_the_deadline():
     """The refusal is the ending, whatever becomes of the rest of its group."""
     with peer(speaks_smtp(BOOKS["grouped"])) as server, at(server) as provider:
