@@ -32,7 +32,18 @@ from notifier.http.config import HttpConfig
 from notifier.http.health import HEALTH, Health
 from notifier.http.lane_feed import LaneFeed
 from notifier.http.offload import Offload
-from notifier.http.parts import CONFIG, FEED, KEYS, PARSING, PARTS, READS, RECEIPTS, ROOM, DoorParts
+from notifier.http.parts import (
+    CONFIG,
+    FEED,
+    KEYS,
+    PARSING,
+    PARTS,
+    READS,
+    RECEIPT_ROOM,
+    RECEIPTS,
+    ROOM,
+    DoorParts,
+)
 
 #: What is not of our form is no notification's path at all, so that `batch` and `search` stay themselves.
 _ID = "{id:ntf_[^{}/]*}"
@@ -119,6 +130,8 @@ def build_app(parts: DoorParts, config: HttpConfig) -> web.Application:
         name="http-receipt",
     )
     app[ROOM] = Room(config.large_bodies, config.body_deadline / 2)
+    # Apart: who sends a receipt has shown no key yet, and must keep no caller waiting who has one.
+    app[RECEIPT_ROOM] = Room(config.large_receipts, config.body_deadline / 2)
     app[KEYS] = KeyRing(parts.engine, reads, parts.sessions, parts.now, ttl=config.key_ttl)
     app[FEED] = LaneFeed(partial(lane_events.look, app), viewers=config.lane_viewers)
     app[HEALTH] = Health(parts, config)

@@ -38,6 +38,8 @@ class HttpConfig:
     batch_items: int = 1000
     #: Largest body of receipts: what SendGrid sends at once is the largest, 768 KB.
     receipts_limit: int = 1024 * 1024
+    #: So many bodies of receipts above `body_limit`, or packed, are read at once, apart from those of callers.
+    large_receipts: int = 4
     #: Threads that judge and store receipts, how many may wait, and for how long; a provider waits ten seconds or more.
     receipt_threads: int = 4
     receipt_queue: int = 64

@@ -70,6 +70,7 @@ READS = web.AppKey("reads", Offload)
 RECEIPTS = web.AppKey("receipts", Offload)
 PARSING = web.AppKey("parsing", Offload)
 ROOM = web.AppKey("room", Room)
+RECEIPT_ROOM = web.AppKey("receipt_room", Room)
 KEYS = web.AppKey("keys", KeyRing)
 FEED = web.AppKey("feed", LaneFeed)
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from notifier.domain.errors import FieldError, InvalidFields, NotFound
 from notifier.domain.receipts import Forged, Handshake, ReceiptRequest
 from notifier.http.body import read_within_room
-from notifier.http.parts import CONFIG, PARTS, RECEIPTS, ROOM
+from notifier.http.parts import CONFIG, PARTS, RECEIPT_ROOM, RECEIPTS
 from notifier.http.problems import Problem
 from notifier.storage.provider_states import ProviderKey
 
@@ -29,7 +29,7 @@ async def take(request: web.Request) -> web.Response:
             usual=config.body_limit,
             most=config.receipts_limit,
             deadline=config.body_deadline,
-            room=request.app[ROOM],
+            room=request.app[RECEIPT_ROOM],
             stack=stack,
         )
         asked = ReceiptRequest(headers=_headers(request), body=body, query=request.rel_url.raw_query_string)

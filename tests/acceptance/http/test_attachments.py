@@ -9,8 +9,10 @@ import random
 
 import pytest
 
+from notifier.domain.lanes import Channel
 from notifier.rendering.content import render_content
 from notifier.storage.engine import reading
+from notifier.storage.provider_states import ProviderKey
 from notifier.storage.tables import notifications
 from tests.acceptance.http.conftest import CONFIG
 
@@ -132,3 +134,22 @@ async def test_large_bodies_wait_for_one_another_and_others_do_not(door):
     assert answer.startswith(b"HTTP/1.1 408 ")
     writer.close()
     assert (await door.post(large)).status == 202, "its place is free again"
+
+
+async def test_who_has_no_key_keeps_no_caller_with_files_waiting(door):
+    """A receipt's sender is known by its body only: however slow it is, its place is none of the callers'."""
+    door.readers[ProviderKey(Channel.SMS, "twilio")] = lambda _: []
+    head = "POST /v1/receipts/twilio HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n"
+    stalled = [await asyncio.open_connection("127.0.0.1", door.port) for _ in range(6)]
+    for _, writer in stalled:
+        writer.write(head.encode() + b"\x1f\x8b")
+        await writer.drain()
+    reads = [asyncio.create_task(reader.readexactly(12)) for reader, _ in stalled]
+    async with asyncio.timeout(20):
+        while sum(one.done() for one in reads) < 2:  # who found no place is refused first
+            await asyncio.wait([one for one in reads if not one.done()], return_when=asyncio.FIRST_COMPLETED)
+        assert (await door.post(json.dumps(mail(file(bytes(LIMIT)))))).status == 202
+        answers = sorted(one[9:12] for one in await asyncio.gather(*reads))
+    assert answers == [b"408"] * 4 + [b"503"] * 2, "they have places of their own"
+    for _, writer in stalled:
+        writer.close()
