@@ -177,7 +177,7 @@ class Simulation:
             lane = self.scheduler.lanes[name]
             lane.backlog = float(len(remote))
             if self.rule == "lanes":
-                self._prefetch[name] = wanted_prefetch(lane.budget, lane.arrival_rate(now))
+                self._prefetch[name] = wanted_prefetch(max(lane.budget, lane.running), lane.arrival_rate(now))
                 self._fetch(name, now)
         self._at(now + COUNTED, self._count)
 
