@@ -23,9 +23,10 @@ def blip_and_kill(subject):
     other = subject.worker("other", [LANE], hold=True)
     first.cut(subject.queue(LANE))
     other.wait_started(1)
-    after = subject.accept(2, LANE)
     reopened = lambda: first.status()["opened"][subject.queue(LANE)] == 2  # noqa: E731
     wait_until(reopened, PATIENCE, "the first worker's return")
+    # Not before: the other one may have room for both, and then the first would never get any.
+    after = subject.accept(2, LANE)
     wait_until(lambda: subject.ready(LANE) == 0, PATIENCE, "every message to be prefetched")
     finished = finish_until(first, set(after))
     subject.wait_settled(first, finished)
