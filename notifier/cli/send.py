@@ -39,6 +39,7 @@ OPTIONS = {
     "/send_at": "--send-at",
     "/ttl": "--ttl",
     "/reference": "--reference",
+    "/provider": "--provider",
     "/tags": "--tag",
 }
 
@@ -85,6 +86,11 @@ tenant_option = click.option(
     "--ttl", type=int, metavar="SECONDS", help="How long it is worth sending; by priority unless given."
 )
 @click.option("--reference", help="Your own name for it.")
+@click.option(
+    "--provider",
+    metavar="NAME",
+    help="Through this account of the channel and no other; `notifier providers` names them.",
+)
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
 @click.option(
     "--idempotency-key", callback=_key, metavar="KEY", help="The same key never sends twice (24 h)."
@@ -150,7 +156,7 @@ def request_of(given: dict[str, Any]) -> dict[str, Any]:
         "channel": channels[found[0]],
         "to": to,
         "content": _set(given, ("subject", "title", "text", "html")),
-        **_set(given, ("priority", "send_at", "ttl", "reference")),
+        **_set(given, ("priority", "send_at", "ttl", "reference", "provider")),
     }
     if given.get("format") is not None:
         request["options"] = {"chat": {"format": given["format"]}}

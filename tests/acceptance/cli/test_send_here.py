@@ -35,6 +35,19 @@ def test_words_of_status_name_lane_state_and_timeline(migrated):
     assert "accepted" in out
 
 
+def test_it_goes_through_the_account_that_was_named_and_through_no_other(migrated):
+    name = migrated.run(*SMS, "--provider", "console").out.strip()
+    connection = sqlite3.connect(migrated.folder / "notifier.db")
+    try:
+        assert connection.execute("SELECT provider FROM notifications").fetchall() == [("console",)]
+    finally:
+        connection.close()
+    assert name.startswith("ntf_")
+    refused = migrated.run(*SMS, "--provider", "twilio", code=2)
+    assert "--provider" in refused.err
+    assert rows(migrated, "notifications") == 1
+
+
 def test_a_dry_run_keeps_nothing(migrated):
     plan = migrated.run(*SMS, "--dry-run", "--json").json()
     assert (plan["dry_run"], plan["provider"], plan["units"]) == (True, "console", 1)

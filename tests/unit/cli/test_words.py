@@ -46,7 +46,8 @@ def test_there_is_exactly_one_recipient(given):
         ("/to/email", "--email: is wrong"),
         ("/tags/3", "--tag: is wrong"),
         ("/to/push_token/keys/auth", "--push-token: is wrong"),
-        ("/provider", "/provider: is wrong"),
+        ("/provider", "--provider: is wrong"),
+        ("/on_uncertain", "/on_uncertain: is wrong"),
     ],
 )
 def test_a_wrong_field_is_shown_as_the_option_it_came_from(pointer, shown, capsys):
