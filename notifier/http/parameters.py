@@ -61,13 +61,7 @@ def parameters() -> dict[str, Any]:
         name: {"name": name, "in": "query", "schema": schema, "description": text}
         for name, (schema, text) in query.items()
     }
-    made["id"] = {
-        "name": "id",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string"},
-        "description": "ntf_ and a UUID; whatever else is 404",
-    }
+    made["id"] = _in_path("id", "ntf_ and a UUID; whatever else is 404")
     for name, kind in (("channel", Channel), ("priority", Priority)):
         made[f"lane_{name}"] = {
             "name": name,
@@ -76,34 +70,12 @@ def parameters() -> dict[str, Any]:
             "schema": _enum(kind),
             "description": f"The lane's {name}; whatever else is 404",
         }
-    made["provider_name"] = {
-        "name": "name",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string"},
-        "description": "The account's name, as Settings give it; whatever else is 404",
-    }
-    made["receipts_of"] = {
-        "name": "provider",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string"},
-        "description": "The name of an account that has receipts; whatever else is 404",
-    }
-    made["token"] = {
-        "name": "token",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string"},
-        "description": "As it stands in an e-mail's List-Unsubscribe; whatever else is 404",
-    }
-    made["file"] = {
-        "name": "file",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string"},
-        "description": "The file's name; whatever else is 404",
-    }
+    made["provider_name"] = _in_path("name", "The account's name, as Settings give it; whatever else is 404")
+    made["receipts_of"] = _in_path(
+        "provider", "The name of an account that has receipts; whatever else is 404"
+    )
+    made["token"] = _in_path("token", "As it stands in an e-mail's List-Unsubscribe; whatever else is 404")
+    made["file"] = _in_path("file", "The file's name; whatever else is 404")
     made["proof"] = {
         "name": "X-Notifier-Console",
         "in": "header",
@@ -111,22 +83,10 @@ def parameters() -> dict[str, Any]:
         "schema": {"type": "string", "enum": ["1"]},
         "description": "What no other site can have a browser send",
     }
-    made["suppression"] = {
-        "name": "suppression",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string"},
-        "description": "sup_ and a UUID; whatever else is 404",
-    }
+    made["suppression"] = _in_path("suppression", "sup_ and a UUID; whatever else is 404")
     made["event_provider"] = made["provider"] | {"description": "The account that it happened to"}
     made["failure_status"] = made["status"] | {"schema": _enum(FailureStatus)}
-    made["operation"] = {
-        "name": "operation",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string"},
-        "description": "opn_ and a UUID; whatever else is 404",
-    }
+    made["operation"] = _in_path("operation", "opn_ and a UUID; whatever else is 404")
     made["idempotency_key"] = {
         "name": "Idempotency-Key",
         "in": "header",
@@ -143,3 +103,14 @@ def parameter_key(name: str) -> str:
 
 def _enum(kind: Any) -> dict[str, Any]:
     return {"type": "string", "enum": [one.value for one in kind]}
+
+
+def _in_path(name: str, description: str) -> dict[str, Any]:
+    """A part of the path that may be any text."""
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": description,
+    }

@@ -52,11 +52,6 @@ def _twilio_receipts_need(url: ProviderUrl) -> str | None:
     return "auth_token" if with_key and "auth_token" not in url.options else needs_receipts_url(url)
 
 
-def _ses_receipts_need(url: ProviderUrl) -> str | None:
-    """SNS signs for every AWS customer alike: only the topic tells whose events they are."""
-    return None if "topic" in url.options else "topic"
-
-
 def _one_region(url: ProviderUrl) -> str | None:
     if is_aws_region(url.host) and "region" in url.options:
         return "takes a region as its host, or an endpoint and the option region, not both"
@@ -131,7 +126,8 @@ _ALL = (
         sender=Channel.EMAIL,
         checks=(plain_only_at_home, _one_region),
         receipts="notifier.providers.ses_receipts",
-        receipts_need=_ses_receipts_need,
+        # SNS signs for every AWS customer alike: only the topic tells whose events they are.
+        receipts_need=_needs("topic"),
     ),
     Scheme(
         name="sendgrid",
