@@ -49,9 +49,10 @@ def test_all_of_a_launch_and_of_a_door_are_told_in_one_place(fleet):
     assert told['notifier_processes{role="worker"}'] == 2
     assert told['notifier_worker_threads{state="alive"}'] == 8
     assert sum(v for n, v in told.items() if n.startswith("notifier_end_to_end_seconds_count")) == NUMBER
-    for one in doors:
-        accepted = sum(v for n, v in values(one).items() if n.startswith("notifier_accepted_total"))
-        assert accepted == NUMBER
+    for (
+        one
+    ) in doors:  # a process tells what it noted once a second, and on a full machine later than all was sent
+        wait_until(lambda one=one: accepted(one) == NUMBER, 10, "every acceptance to be told")
     for one in (port, *doors):
         assert promtool("check", "metrics", given=ask(one, "/metrics")[1].encode()) == ""
     assert "example.com" not in "".join(ask(one, "/metrics")[1] for one in (port, *doors))
@@ -66,17 +67,19 @@ def test_an_http_process_that_died_goes_on_counting_and_its_successor_has_its_po
     doors = sorted(fleet.told_on)
     post_many(fleet.ports, fleet.key(), [email(number) for number in range(10)])
 
-    def accepted(port):
-        return sum(v for n, v in values(port).items() if n.startswith("notifier_accepted_total"))
-
     wait_until(lambda: accepted(doors[0]) == 10, 10, "all to be counted")
     (pid, *_) = (p.pid for p in workers_of(fleet, "http"))
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: len(fleet.told_on) == 3, 30, "the successor's port")
     assert sorted(fleet.told_on[:2]) == doors
     assert fleet.told_on[2] in range(doors[0], doors[0] + 11)
-    assert accepted(fleet.told_on[2]) == 10
+    wait_until(lambda: accepted(fleet.told_on[2]) == 10, 10, "what the dead one counted")
     wait_until(lambda: values(fleet.told_on[2])['notifier_processes{role="http"}'] == 2, 10, "two that live")
+
+
+def accepted(port):
+    """Of all processes that are told on the port."""
+    return sum(v for n, v in values(port).items() if n.startswith("notifier_accepted_total"))
 
 
 def workers_of(fleet, role):
