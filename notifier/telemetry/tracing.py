@@ -6,6 +6,7 @@ their traces instead of being part of one (OpenTelemetry, "Messaging spans", bat
 and names of Settings: no address, text, token or key, and no error's own words.
 """
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,6 +42,9 @@ Facts = Mapping[str, str | int | float | bool]
 #: Links that one span may have: the SDK keeps no more.
 _LINKS = 128
 _SECOND = 1_000_000_000
+#: Seconds that a process which ends waits for its last spans to be taken: a collector that hangs would hold it for half
+#: a minute, in which nothing else is left to do.
+_LAST_EXPORT = 5.0
 
 
 class _ByLinks(Sampler):
@@ -142,8 +146,10 @@ class Tracing:
         end(self.begin(name, kind, parent, facts, start=start, links=links), error)
 
     def stop(self) -> None:
-        """Export what there is, and end."""
-        self._provider.shutdown()
+        """Export what there is within `_LAST_EXPORT` seconds, and end."""
+        last = threading.Thread(target=self._provider.shutdown, name="last-export", daemon=True)
+        last.start()
+        last.join(_LAST_EXPORT)
 
 
 def end(span: Span, error: str | None = None, stop: int | None = None) -> None:

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from notifier.telemetry import tracing as module
 from notifier.telemetry.tracing import SpanKind, Tracing, ago, end, exporting, traceparent
 
 ROOT = Path(__file__).parents[3]
@@ -121,6 +123,32 @@ def test_a_sdk_that_is_turned_off_leaves_the_callers_trace(monkeypatch):
     assert traceparent(one.tracing.begin("POST", SpanKind.SERVER, None, {})) is None
     one.tracing.group("accept", SpanKind.INTERNAL, [ONE, TWO], {}, start=ago(0))
     one.tracing.stop()
+
+
+class Stuck(SpanExporter):
+    """A collector that takes the connection and never answers."""
+
+    def __init__(self) -> None:
+        self.asked, self.released = threading.Event(), threading.Event()
+
+    def export(self, spans):
+        self.asked.set()
+        self.released.wait()
+        return SpanExportResult.SUCCESS
+
+
+def test_a_collector_that_hangs_does_not_hold_up_the_end(monkeypatch):
+    """What it has not taken by then is lost; the process has to go."""
+    monkeypatch.setattr(module, "_LAST_EXPORT", 0.01)
+    stuck = Stuck()
+    made = Tracing(exporting(stuck, 1.0, "test"), "rabbitmq", "notifier")
+    end(made.begin("POST", SpanKind.SERVER, None, {}))
+    stopping = threading.Thread(target=made.stop, daemon=True)
+    stopping.start()
+    stopping.join(5)
+    assert stuck.asked.wait(5)
+    assert not stopping.is_alive()
+    stuck.released.set()
 
 
 OFF = """
