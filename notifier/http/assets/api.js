@@ -42,8 +42,18 @@ export function once() {
   return { "Idempotency-Key": Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("") };
 }
 
+// A stream says only that it was refused: ask whether it is the session that has ended.
+export async function lookAtSession() {
+  try {
+    await ask("/console/session");
+  } catch (error) {
+    if (error.status === 401) events.dispatchEvent(new Event("ended"));
+  }
+}
+
+// Kept once it is there; what failed is asked for again.
 let document_;
 export async function enumeration(parameter) {
-  document_ ??= ask("/openapi.json");
+  document_ ??= ask("/openapi.json").catch((error) => { document_ = undefined; throw error; });
   return (await document_).components.parameters[parameter].schema.enum;
 }

@@ -64,7 +64,8 @@ export function chart() {
     },
     add(at, threads, running, lanes) {
       const moment = { at: Date.parse(at), threads, running };
-      if (moments.length && moments.at(-1).at >= moment.at) return;
+      // A clock that was put back: what it called later is not known any more.
+      while (moments.length && moments.at(-1).at >= moment.at) moments.pop();
       moments.push(moment);
       draw(lanes);
     },

@@ -20,6 +20,8 @@ export function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// Text of somebody else's: however long, it is broken rather than wide.
+export const free = (text) => h("span", { class: "free" }, text);
 export const badge = (text, kind = "plain") => h("span", { class: `badge ${kind}` }, text);
 
 // A table that becomes a list of cards where there is little room. The roles stay what they are however it is drawn.

@@ -1,7 +1,7 @@
 // What finally failed, grouped by reason; replaying and putting aside, always counted first.
 
 import { ask, enumeration, once, query } from "./api.js";
-import { answerOf, choice, count, field, h, put, row, say, table, time, words } from "./dom.js";
+import { answerOf, choice, count, field, free, h, put, row, say, table, time, words } from "./dom.js";
 import { repeated } from "./live.js";
 import { linkTo } from "./search.js";
 
@@ -18,6 +18,7 @@ export function mount(box, session) {
   const listed = h("section", { "aria-label": "The failures of one reason", hidden: true });
   box.append(running, told, holder, listed);
   const followed = [];
+  const left = new AbortController();
   let shown = "";
 
   const turns = repeated(async (signal) => {
@@ -54,8 +55,8 @@ export function mount(box, session) {
   async function list(group) {
     try {
       const answer = await ask(query("/v1/failures", { ...group.by, limit: 25 }));
-      const rows = answer.data.map((one) => row(LISTED, [linkTo(one.id), one.provider || "–",
-        (one.last_attempt && answerOf(one.last_attempt)) || "–", time(one.finished_at)]));
+      const rows = answer.data.map((one) => row(LISTED, [linkTo(one.id), free(one.provider || "–"),
+        free((one.last_attempt && answerOf(one.last_attempt)) || "–"), time(one.finished_at)]));
       listed.hidden = false;
       listed.replaceChildren(h("h2", { tabindex: "-1" }, `${words(group.by.reason)}, ${group.by.channel}`), table("Failures", LISTED, rows),
         answer.next_cursor ? h("p", { class: "hint" }, "The newest 25 are shown.") : "");
@@ -65,7 +66,8 @@ export function mount(box, session) {
     }
   }
 
-  // First the dry run, by itself, whenever the form changes; then, on a word, the deed.
+  // First the dry run, by itself, whenever the form changes; then, on a word, the deed. What fails meanwhile is in
+  // neither: nobody has seen it.
   async function plan(kind, group) {
     const replays = kind === "replay";
     const pace = h("input", { type: "number", name: "rate", min: "0.001", max: "1000", step: "any", value: "10" });
@@ -79,6 +81,8 @@ export function mount(box, session) {
       counted, h("p", { class: "deeds" }, go, h("button", { type: "button", onclick: () => dialog.close() }, "Leave")));
     const dialog = h("dialog", { "aria-labelledby": "plan" }, form);
     const header = once();
+    const filter = { ...group.by, until: after(group.newest_at) };
+    let matched = 0;
     // The browser gives the focus back to the button that has opened it.
     dialog.addEventListener("close", () => dialog.remove());
     form.addEventListener("change", dry);
@@ -87,7 +91,7 @@ export function mount(box, session) {
     await dry();
 
     function wish(more) {
-      const body = { filter: group.by, ...more };
+      const body = { filter, ...more };
       if (replays) {
         body.rate = Number(pace.value);
         if (ttl.value) body.ttl = Number(ttl.value);
@@ -101,6 +105,7 @@ export function mount(box, session) {
       try {
         const found = await ask(`/v1/failures/${kind}`, { method: "POST", body: wish({ dry_run: true }) });
         const lost = found.dropped + found.forgotten;
+        matched = found.matched;
         put(counted, `${count(found.matched)} match${found.matched === 1 ? "es" : ""}${found.more ? ", and more than one operation takes" : ""}`
           + (replays && lost ? `; ${count(found.dropped)} have expired, of ${count(found.forgotten)} the content is gone: these would not be sent.` : "."));
         go.disabled = !found.matched;
@@ -114,9 +119,10 @@ export function mount(box, session) {
       event.preventDefault();
       go.disabled = true;
       try {
-        const made = await ask(`/v1/failures/${kind}`, { method: "POST", body: wish({}), headers: header });
+        const made = await ask(`/v1/failures/${kind}`, { method: "POST", body: wish({ limit: matched }), headers: header });
         dialog.close();
         follow(made);
+        keep([...kept(), made.operation_id]);
         turns.now();
       } catch (error) {
         put(counted, error.message);
@@ -135,7 +141,11 @@ export function mount(box, session) {
       const parts = [["replayed", one.replayed], ["discarded", one.discarded], ["dropped", one.dropped], ["forgotten", one.forgotten], ["left", one.left]];
       put(text, `${words(one.kind)} ${one.state}: ${parts.filter(([, number]) => number).map(([name, number]) => `${count(number)} ${name}`).join(", ") || "nothing to do"}`);
       end.hidden = one.state !== "running";
-      if (one.state !== "running") { say(text.textContent); turner?.stop(); turns.now(); }
+      if (one.state === "running") return;
+      keep(kept().filter((id) => id !== one.operation_id));
+      say(text.textContent);
+      turner?.stop();
+      turns.now();
     };
     let turner = null;
     async function stop() {
@@ -150,5 +160,23 @@ export function mount(box, session) {
     show(first);
   }
 
-  return { stop() { turns.stop(); followed.forEach((one) => one.stop()); document.querySelector("dialog")?.close(); } };
+  // What this tab has begun is seen again after a reload, or after a look at another view.
+  async function resume(id) {
+    try {
+      follow(await ask(`/v1/operations/${encodeURIComponent(id)}`, { signal: left.signal }));
+    } catch (error) {
+      if (error.status === 404) keep(kept().filter((one) => one !== id));
+    }
+  }
+  kept().forEach(resume);
+
+  return { stop() { left.abort(); turns.stop(); followed.forEach((one) => one.stop()); document.querySelector("dialog")?.close(); } };
 }
+
+// The ids of operations that run, in this tab's own memory.
+const KEPT = "notifier-operations";
+const kept = () => JSON.parse(sessionStorage.getItem(KEPT) || "[]");
+const keep = (ids) => (ids.length ? sessionStorage.setItem(KEPT, JSON.stringify(ids)) : sessionStorage.removeItem(KEPT));
+
+// `until` is the first moment that is left out; moments are told to the millisecond.
+const after = (moment) => new Date(Date.parse(moment) + 1).toISOString();

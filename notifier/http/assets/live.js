@@ -1,5 +1,10 @@
 // What goes on while somebody looks, and only then: a hidden page asks nothing.
 
+import { lookAtSession } from "./api.js";
+
+// Answers may take a tenth of the time at the most: a question that costs storage much is asked more rarely.
+const SHARE = 10;
+
 export function repeated(action, every) {
   let timer = null;
   let ended = false;
@@ -7,8 +12,10 @@ export function repeated(action, every) {
   const turn = async () => {
     timer = null;
     if (ended || document.hidden) return;
+    const began = performance.now();
     await action(controller.signal);
-    if (!ended && !document.hidden && timer === null) timer = setTimeout(turn, every * 1000);
+    const wait = Math.max(every * 1000, (performance.now() - began) * SHARE);
+    if (!ended && !document.hidden && timer === null) timer = setTimeout(turn, wait);
   };
   const shown = () => { if (!document.hidden && timer === null) turn(); };
   document.addEventListener("visibilitychange", shown);
@@ -38,7 +45,9 @@ export function stream(path, handlers, lost) {
     source.onerror = () => {
       lost();
       // The browser comes back by itself unless it was refused.
-      if (source && source.readyState === EventSource.CLOSED) again = setTimeout(open, 5000);
+      if (!source || source.readyState !== EventSource.CLOSED) return;
+      again = setTimeout(open, 5000);
+      lookAtSession();
     };
   };
   const shown = () => (document.hidden ? close() : open());

@@ -40,8 +40,8 @@ function enter() {
 
 function show() {
   if (!session) return;
-  const [name, ...rest] = location.hash.replace(/^#\//, "").split("/").map(decodeURIComponent);
-  const chosen = VIEWS[name] ? name : "lanes";
+  const [name, ...rest] = location.hash.replace(/^#\//, "").split("/").map(decoded);
+  const chosen = Object.hasOwn(VIEWS, name) ? name : "lanes";
   leave();
   for (const link of nav.children) {
     if (link.hash === `#/${chosen}`) link.setAttribute("aria-current", "page");
@@ -55,6 +55,11 @@ function show() {
   shown = VIEWS[chosen].mount(box, session, rest);
 }
 
+// A link may be cut or mistyped: then its part stands for itself.
+function decoded(part) {
+  try { return decodeURIComponent(part); } catch { return part; }
+}
+
 function leave() {
   if (shown) shown.stop();
   shown = null;
@@ -63,6 +68,8 @@ function leave() {
 function showLogin(message) {
   leave();
   session = null;
+  // Nothing of what was asked for stays for who sits here next.
+  search.forget();
   who.hidden = nav.hidden = true;
   document.title = "Log in – notifier console";
   const key = h("input", { type: "password", name: "key", required: true, autocomplete: "off", spellcheck: "false", maxlength: "200" });
@@ -93,6 +100,7 @@ function showLogin(message) {
 
 async function logOut() {
   await ask("/console/session", { method: "DELETE" }).catch(() => {});
+  sessionStorage.clear();
   showLogin("");
 }
 

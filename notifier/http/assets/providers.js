@@ -1,7 +1,7 @@
 // Provider accounts as they are now, taking one out and letting it send again; what happened lately.
 
 import { ask, query } from "./api.js";
-import { badge, count, h, put, rate, row, say, seconds, share, table, time, words } from "./dom.js";
+import { badge, count, free, h, put, rate, row, say, seconds, share, table, time, words } from "./dom.js";
 import { repeated } from "./live.js";
 
 export const TITLE = "Providers";
@@ -37,7 +37,7 @@ export function mount(box, session) {
   function build(accounts) {
     const held = document.activeElement?.dataset.deed;
     const rows = accounts.map((one) => row(HEADS, [
-      `${one.name}`, one.channel, String(one.preference), state(one), count(one.calls), share(one.error_rate), share(one.slow_rate),
+      free(one.name), one.channel, String(one.preference), state(one), count(one.calls), share(one.error_rate), share(one.slow_rate),
       seconds(one.p95_seconds), permits(one), count(one.workers), button(one)], { "data-provider": `${one.channel}.${one.name}` }));
     holder.replaceChildren(table("Provider accounts", HEADS, rows));
     if (held) holder.querySelector(`[data-deed="${CSS.escape(held)}"]`)?.focus();
@@ -63,7 +63,7 @@ export function mount(box, session) {
 
   function showEvents(happened) {
     const rows = happened.map((one) => row(EVENTS, [time(one.at), words(one.kind),
-      one.provider ? `${one.channel}.${one.provider}` : `${one.channel}.${one.priority}`, one.by || "the service", one.reason || "–"]));
+      one.provider ? `${one.channel}.${one.provider}` : `${one.channel}.${one.priority}`, free(one.by || "the service"), free(one.reason || "–")]));
     events.replaceChildren(rows.length ? table("Operator events", EVENTS, rows) : h("p", { class: "hint" }, "Nothing yet."));
   }
 

@@ -1,11 +1,21 @@
 // One notification's life by its id, or a list by filters; an address goes in a body, never in a URL.
 
 import { ask, enumeration, query } from "./api.js";
-import { answerOf, badge, choice, field, h, put, row, say, seconds, table, time, words } from "./dom.js";
+import { answerOf, badge, choice, field, free, h, put, row, say, seconds, table, time, words } from "./dom.js";
 
 export const TITLE = "Search";
 const HEADS = ["Notification", "Status", "Reason", "Lane", "Reference", "Attempts", "Created"];
 const KIND = { sent: "good", delivered: "good", failed: "bad", expired: "bad", undelivered: "bad", held: "warn", suppressed: "warn", cancelled: "warn" };
+
+// How far back a list goes, in days; the first is what the service does by itself.
+const SINCE = new Map([["", "the last 7 days"], ["30", "the last 30 days"], ["90", "the last 90 days"], ["all", "all time"]]);
+// A rare match may lie below many pages that have none: so many are asked for by themselves.
+const PAGES = 20;
+
+// What was asked for last, so that the way back from a notification leads to the same list. It may hold an address:
+// it stays in this page's memory.
+let last = {};
+export function forget() { last = {}; }
 
 export function mount(box, session, [id]) {
   const controller = new AbortController();
@@ -23,7 +33,7 @@ async function showList(box, signal) {
   try {
     lists = await Promise.all(["status", "channel", "priority", "reason"].map(enumeration));
   } catch (error) {
-    return say(error.message);
+    return box.append(h("p", { role: "alert", class: "wrong" }, error.message));
   }
   if (signal.aborted) return;
   const [status, channel, priority, reason] = lists;
@@ -33,20 +43,34 @@ async function showList(box, signal) {
     field("Priority", choice("priority", priority)), field("Reason", choice("reason", reason)),
     field("Provider", text("provider")), field("Reference", text("reference")), field("Tag", text("tag")),
     field("Recipient", text("to", { placeholder: "ada@example.com, +44…" })),
-    h("button", { class: "main" }, "Search"));
+    field("Created in", h("select", { name: "since" }, Array.from(SINCE, ([value, told]) => h("option", { value }, told)))),
+    h("p", { class: "deeds" }, h("button", { class: "main" }, "Search"), h("button", { type: "button", onclick: clear }, "Clear")));
   const found = h("div", { class: "found" });
   box.append(form, found);
 
   async function find(event) {
     event.preventDefault();
-    const { id, to, ...filter } = Object.fromEntries(Array.from(new FormData(form), ([name, value]) => [name, value.trim()]));
-    if (id) location.hash = `#/search/${encodeURIComponent(id)}`;
-    else await list(found, filter, to, signal);
+    const { id, ...asked } = Object.fromEntries(Array.from(new FormData(form), ([name, value]) => [name, value.trim()]));
+    if (id) {
+      location.hash = `#/search/${encodeURIComponent(id)}`;
+      return;
+    }
+    last = asked;
+    await list(found, last, signal);
   }
-  await list(found, {}, "", signal);
+
+  async function clear() {
+    form.reset();
+    forget();
+    await list(found, last, signal);
+  }
+
+  for (const [name, value] of Object.entries(last)) form.elements[name].value = value;
+  await list(found, last, signal);
 }
 
-async function list(box, filter, to, signal) {
+async function list(box, { to = "", since = "", ...filter }, signal) {
+  const after = createdAfter(since);
   const body = h("tbody");
   const made = table("Notifications", HEADS, []);
   const more = h("button", { type: "button", onclick: () => page(more.dataset.cursor) }, "More");
@@ -58,14 +82,18 @@ async function list(box, filter, to, signal) {
   async function page(cursor) {
     more.disabled = true;
     try {
-      const asked = { ...filter, limit: 25, cursor };
-      const answer = to
-        ? await ask(query("/v1/notifications/search", asked), { method: "POST", body: { to: recipient(to) }, signal })
-        : await ask(query("/v1/notifications", asked), { signal });
+      let answer = { data: [], next_cursor: cursor };
+      for (let pages = 0; pages < PAGES && !answer.data.length && (answer.next_cursor || !pages); pages += 1) {
+        if (pages) put(told, "Looking further back …");
+        const asked = { ...filter, created_after: after, limit: 25, cursor: answer.next_cursor };
+        answer = to
+          ? await ask(query("/v1/notifications/search", asked), { method: "POST", body: { to: recipient(to) }, signal })
+          : await ask(query("/v1/notifications", asked), { signal });
+      }
       body.append(...answer.data.map(line));
       more.dataset.cursor = answer.next_cursor || "";
       more.hidden = !answer.next_cursor;
-      put(told, body.children.length ? `${body.children.length} shown, newest first.` : answer.next_cursor ? "Nothing on this page; there may be more." : "Nothing was found in the last 7 days.");
+      put(told, body.children.length ? `${body.children.length} shown, newest first.` : answer.next_cursor ? "Nothing so far; More looks further back." : `Nothing was found${since === "all" ? "" : ` in ${SINCE.get(since)}`}.`);
       made.hidden = !body.children.length;
     } catch (error) {
       if (error.name !== "AbortError") { put(told, error.message); made.hidden = more.hidden = true; say(error.message); }
@@ -75,10 +103,11 @@ async function list(box, filter, to, signal) {
   await page("");
 }
 
+const createdAfter = (since) => (since === "" ? null : new Date(since === "all" ? 0 : Date.now() - Number(since) * 86_400_000).toISOString());
 const recipient = (to) => (to.startsWith("+") ? { phone: to } : to.includes("@") ? { email: to } : { chat: to });
 
 function line(one) {
-  return row(HEADS, [linkTo(one.id), statusBadge(one.status), words(one.reason || "–"), `${one.channel}.${one.priority}`, one.reference || "–", String(one.attempt), time(one.created_at)]);
+  return row(HEADS, [linkTo(one.id), statusBadge(one.status), words(one.reason || "–"), `${one.channel}.${one.priority}`, free(one.reference || "–"), String(one.attempt), time(one.created_at)]);
 }
 
 async function showOne(box, session, id, signal) {
