@@ -14,15 +14,22 @@ if TYPE_CHECKING:
 
 
 def make_tracing(settings: Settings, role: str) -> "Tracing | None":
-    """The traces of a process in `role`, exported in the background; raises `SettingsError` without the extra."""
+    """The traces of a process in `role`, exported in the background; None where Settings ask for none.
+
+    Raises `SettingsError` without the extra, or for a variable of OpenTelemetry's that its SDK does not take.
+    """
     if settings.trace_ratio is None:
         return None
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
         from notifier.telemetry.tracing import Tracing, exporting
+
+        provider = exporting(OTLPSpanExporter(), settings.trace_ratio, role)
     except ImportError:
         wanted = "needs the extra otel: pip install 'notifier[otel]'; empty turns traces off"
         raise SettingsError([(variable("trace_ratio"), wanted)]) from None
-    provider = exporting(OTLPSpanExporter(), settings.trace_ratio, role)
+    except ValueError as error:  # some are read when the SDK is imported
+        wanted = f"asks for traces, and of OpenTelemetry's own variables one is wrong: {error}"
+        raise SettingsError([(variable("trace_ratio"), wanted)]) from None
     return Tracing(provider, "notifier" if settings.embedded else "rabbitmq", settings.queue_prefix)

@@ -1,5 +1,6 @@
 """Spans: joined by traceparent, sampled by the parent's flag or by the ratio, linked where several share one."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -170,8 +171,14 @@ except SettingsError as error:
 """
 
 
-def printed(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+WRONG = LACKING.replace('sys.modules["opentelemetry"] = None', "")
+
+
+def printed(code: str, **more: str) -> str:
+    environment = {**os.environ, **more}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -182,3 +189,17 @@ def test_off_nothing_is_imported():
 
 def test_without_the_extra_it_says_what_to_install():
     assert "NOTIFIER_TRACE_RATIO: needs the extra otel" in printed(LACKING)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "1", "max_queue_size"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"),
+    ],
+)
+def test_a_wrong_variable_of_opentelemetrys_stops_the_start_like_our_own(name, value, word):
+    """With a line that says what is wrong, and no traceback."""
+    told = printed(WRONG, **{name: value})
+    assert "NOTIFIER_TRACE_RATIO: asks for traces" in told
+    assert word in told
