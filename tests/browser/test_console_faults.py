@@ -151,6 +151,20 @@ def test_what_fails_after_the_count_is_left_alone(fleet, key, refuse, open_tab):
     expect(row.locator("td").nth(1)).to_have_text(re.compile("2$"))
 
 
+def test_two_clicks_ask_one_question(key, refuse, open_tab):
+    """However slow the answer that the question itself waits for."""
+    refuse(1)
+    tab = logged_in(open_tab, key, "Failures")
+    held = []
+    tab.page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    replay = tab.row(reason="content_rejected").get_by_role("button", name="Replay")
+    replay.dblclick()
+    wait_until(lambda: tab.page.evaluate("1") and held, 10, "the question's own question")
+    held.pop().continue_()
+    expect(tab.page.get_by_role("dialog")).to_contain_text("1 matches.")
+    assert tab.page.locator("dialog").count() == 1
+
+
 def test_progress_is_seen_again_after_a_reload(key, refuse, open_tab):
     """And after a look at another view, until it has ended."""
     refuse(2)

@@ -72,7 +72,10 @@ export function mount(box, session) {
     const replays = kind === "replay";
     const pace = h("input", { type: "number", name: "rate", min: "0.001", max: "1000", step: "any", value: "10" });
     const ttl = h("input", { type: "number", name: "ttl", min: "1", step: "1" });
-    const priority = choice("priority", replays ? await enumeration("priority").catch(() => []) : [], "its own");
+    const priorities = replays ? await enumeration("priority").catch(() => []) : [];
+    // Meanwhile the button may have been pressed again, or the view left.
+    if (left.signal.aborted || document.querySelector("dialog")) return;
+    const priority = choice("priority", priorities, "its own");
     const counted = h("p", { class: "counted", role: "status" }, "Counting …");
     const go = h("button", { class: replays ? "main" : "main danger", value: "go", disabled: true }, replays ? "Replay" : "Discard");
     const form = h("form", { method: "dialog", onsubmit: begin },
