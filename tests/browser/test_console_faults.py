@@ -2,6 +2,8 @@
 
 import json
 import re
+import urllib.request
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -116,6 +118,29 @@ def test_the_way_back_leads_to_the_same_list(fleet, key, refuse, open_tab):
     tab.go("Lanes")
     tab.go("Search")
     expect(asked).to_have_value("")
+
+
+def test_a_notification_is_followed_as_it_goes_on(fleet, key, open_tab):
+    """Nobody has to ask again and again whether it was sent; and what has not changed is not drawn anew."""
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    (one,) = send(fleet, 1, "medium", send_at=later)
+    tab = logged_in(open_tab, key, "Search")
+    tab.page.get_by_label("Notification id").fill(one)
+    tab.page.keyboard.press("Enter")
+    heading = tab.page.get_by_role("heading", name=one)
+    expect(heading).to_contain_text("scheduled")
+    heading.evaluate("(drawn) => { drawn.dataset.first = 'yes'; }")
+    for _ in range(2):
+        with tab.page.expect_response(f"**/v1/notifications/{one}"):
+            pass
+    expect(heading).to_have_attribute("data-first", "yes")
+    asked = urllib.request.Request(
+        f"{fleet.address}/v1/notifications/{one}/cancel",
+        method="POST",
+        headers={"Authorization": f"Bearer {fleet.key()}"},
+    )
+    assert urllib.request.urlopen(asked, timeout=10).status == 200
+    expect(heading).to_contain_text("cancelled", timeout=10_000)
 
 
 def test_a_rare_match_is_looked_for_and_as_far_back_as_wanted(key, open_tab):

@@ -2,6 +2,7 @@
 
 import { ask, enumeration, query } from "./api.js";
 import { answerOf, badge, choice, field, free, h, put, row, say, seconds, table, time, words } from "./dom.js";
+import { repeated } from "./live.js";
 
 export const TITLE = "Search";
 const HEADS = ["Notification", "Status", "Reason", "Lane", "Reference", "Attempts", "Created"];
@@ -11,6 +12,8 @@ const KIND = { sent: "good", delivered: "good", failed: "bad", expired: "bad", u
 const SINCE = new Map([["", "the last 7 days"], ["30", "the last 30 days"], ["90", "the last 90 days"], ["all", "all time"]]);
 // A rare match may lie below many pages that have none: so many are asked for by themselves.
 const PAGES = 20;
+// Seconds after which one notification is looked at again.
+const EVERY = 5;
 
 // What was asked for last, so that the way back from a notification leads to the same list. It may hold an address:
 // it stays in this page's memory.
@@ -110,20 +113,25 @@ function line(one) {
   return row(HEADS, [linkTo(one.id), statusBadge(one.status), words(one.reason || "–"), `${one.channel}.${one.priority}`, free(one.reference || "–"), String(one.attempt), time(one.created_at)]);
 }
 
-async function showOne(box, session, id, signal) {
+function showOne(box, session, id, signal) {
   box.append(h("p", {}, h("a", { href: "#/search" }, "← Search")));
   const whole = h("div");
   box.append(whole);
+  let shown = "";
   async function load() {
     try {
       const one = await ask(`/v1/notifications/${encodeURIComponent(id)}`, { signal });
-      whole.replaceChildren(...life(one), ...deeds(one, session, load));
+      // Drawn anew only where it is another, so that nobody loses his place.
+      if (JSON.stringify(one) !== shown) whole.replaceChildren(...life(one), ...deeds(one, session, load));
+      shown = JSON.stringify(one);
     } catch (error) {
       if (error.name === "AbortError") return;
+      shown = "";
       whole.replaceChildren(h("p", { role: "alert", class: "wrong" }, error.status === 404 ? `There is no ${id} that this key may see.` : error.message));
     }
   }
-  await load();
+  const turns = repeated(load, EVERY);
+  signal.addEventListener("abort", turns.stop);
 }
 
 function life(one) {
@@ -164,6 +172,7 @@ function deeds(one, session, load) {
     } catch (error) {
       say(error.message);
     }
+    event.target.disabled = false;
     await load();
   } }, label);
   if (one.status === "held") return [h("p", { class: "deeds" }, act("It was sent", "resolve", { as: "sent" }), act("Send again", "resolve", { as: "resend" }), act("It failed", "resolve", { as: "failed" }))];
