@@ -19,7 +19,8 @@ from notifier.delivery.takeovers import Limits, abandoned_attempt, judge
 from notifier.domain.lifecycle import OnUncertain, Status
 from notifier.storage import claiming, faults, recording
 from notifier.storage.claiming import Claimed, Wanted
-from notifier.storage.engine import one_statement, writing
+from notifier.storage.engine import writing
+from notifier.storage.kept import Kept
 from notifier.telemetry.metrics import GROUP_SIZE
 from notifier.telemetry.tally import CLOSED, Tally
 
@@ -65,6 +66,7 @@ class ClaimDesk:
         tally: Tally = CLOSED,
     ) -> None:
         self._engine = engine
+        self._kept = Kept(engine)
         self._tally = tally
         self._owner = owner
         self._begun = begun
@@ -93,6 +95,10 @@ class ClaimDesk:
         if ticket.leads:
             self._lead()
         return self._answer(ticket)
+
+    def close(self) -> None:
+        """Let go of its connection, when no thread claims any more."""
+        self._kept.close()
 
     def _answer(self, ticket: _Ticket) -> Claimed | None:
         if ticket.error is not None:
@@ -137,8 +143,7 @@ class ClaimDesk:
         once.sort(key=lambda one: one.id)
         for attempt in range(_TRIES):
             try:
-                with one_statement(self._engine) as connection:
-                    found = claiming.claim_plain(connection, once, self._owner, self._lease)
+                found = claiming.claim_plain(self._kept, once, self._owner, self._lease)
                 return {claimed.claim_id: claimed for claimed in found}
             except Exception as error:
                 again = faults.is_clash(error) or (attempt == 0 and faults.is_disconnect(error))

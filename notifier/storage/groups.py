@@ -45,6 +45,11 @@ class Group:
             for values, (name, kind) in zip(columns, self.columns, strict=True)
         }
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its parameters are called on PostgreSQL."""
+        return tuple(self._array(name) for name, _ in self.columns)
+
     def _paired(self, row: Sequence[Any]) -> "zip[tuple[Any, tuple[str, TypeEngine[Any]]]]":
         return zip(row, self.columns, strict=True)
 
