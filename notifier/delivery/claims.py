@@ -41,10 +41,17 @@ def new_claim_id() -> int:
     return _bits.getrandbits(64) - 2**63
 
 
+def _closed_lock() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(eq=False, slots=True)
 class _Ticket:
     wanted: Wanted
-    ready: threading.Event = field(default_factory=threading.Event)
+    #: Closed until there is an answer or the lead; opened once. An event would cost three locks for each claim.
+    ready: threading.Lock = field(default_factory=_closed_lock)
     claimed: Claimed | None = None
     error: BaseException | None = None
     leads: bool = False
@@ -91,7 +98,7 @@ class ClaimDesk:
             ticket.leads = not self._busy
             self._busy = True
         if not ticket.leads:
-            ticket.ready.wait()
+            ticket.ready.acquire()
         if ticket.leads:
             self._lead()
         return self._answer(ticket)
@@ -120,9 +127,9 @@ class ClaimDesk:
                 self._busy = heir is not None
             if heir is not None:
                 heir.leads = True
-                heir.ready.set()
-            for ticket in group:
-                ticket.ready.set()
+                heir.ready.release()
+            for ticket in group[1:]:  # who leads is the first, and waits for nobody
+                ticket.ready.release()
 
     def _claim_group(self, group: list[_Ticket]) -> None:
         try:

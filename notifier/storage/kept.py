@@ -20,10 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from notifier.storage.engine import one_statement
 
 #: Every plan of these statements reaches each row by its key; see above.
-_SESSION = (
-    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off;"
-    " SET enable_hashjoin = off; SET enable_mergejoin = off"
-)
+_SESSION = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 #: The plan does not fit its tables any more, or has gone with its session (PostgreSQL documentation, Appendix A:
 #: feature_not_supported "cached plan must not change result type", invalid_sql_statement_name).
 _PLAN_LOST = frozenset({"0A000", "26000"})
