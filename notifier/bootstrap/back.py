@@ -188,6 +188,7 @@ def make_back(
                 beats.stop,
                 limits.dispose,
                 dispose_quotas,
+                desk.close,
                 claims.dispose,
                 records.dispose,
             ],

@@ -19,7 +19,8 @@ from notifier.delivery.takeovers import Limits, abandoned_attempt, judge
 from notifier.domain.lifecycle import OnUncertain, Status
 from notifier.storage import claiming, faults, recording
 from notifier.storage.claiming import Claimed, Wanted
-from notifier.storage.engine import one_statement, writing
+from notifier.storage.engine import writing
+from notifier.storage.kept import Kept
 from notifier.telemetry.metrics import GROUP_SIZE
 from notifier.telemetry.tally import CLOSED, Tally
 
@@ -40,10 +41,17 @@ def new_claim_id() -> int:
     return _bits.getrandbits(64) - 2**63
 
 
+def _closed_lock() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(eq=False, slots=True)
 class _Ticket:
     wanted: Wanted
-    ready: threading.Event = field(default_factory=threading.Event)
+    #: Closed until there is an answer or the lead; opened once. An event would cost three locks for each claim.
+    ready: threading.Lock = field(default_factory=_closed_lock)
     claimed: Claimed | None = None
     error: BaseException | None = None
     leads: bool = False
@@ -65,6 +73,7 @@ class ClaimDesk:
         tally: Tally = CLOSED,
     ) -> None:
         self._engine = engine
+        self._kept = Kept(engine)
         self._tally = tally
         self._owner = owner
         self._begun = begun
@@ -89,10 +98,14 @@ class ClaimDesk:
             ticket.leads = not self._busy
             self._busy = True
         if not ticket.leads:
-            ticket.ready.wait()
+            ticket.ready.acquire()
         if ticket.leads:
             self._lead()
         return self._answer(ticket)
+
+    def close(self) -> None:
+        """Let go of its connection, when no thread claims any more."""
+        self._kept.close()
 
     def _answer(self, ticket: _Ticket) -> Claimed | None:
         if ticket.error is not None:
@@ -114,9 +127,9 @@ class ClaimDesk:
                 self._busy = heir is not None
             if heir is not None:
                 heir.leads = True
-                heir.ready.set()
-            for ticket in group:
-                ticket.ready.set()
+                heir.ready.release()
+            for ticket in group[1:]:  # who leads is the first, and waits for nobody
+                ticket.ready.release()
 
     def _claim_group(self, group: list[_Ticket]) -> None:
         try:
@@ -137,8 +150,7 @@ class ClaimDesk:
         once.sort(key=lambda one: one.id)
         for attempt in range(_TRIES):
             try:
-                with one_statement(self._engine) as connection:
-                    found = claiming.claim_plain(connection, once, self._owner, self._lease)
+                found = claiming.claim_plain(self._kept, once, self._owner, self._lease)
                 return {claimed.claim_id: claimed for claimed in found}
             except Exception as error:
                 again = faults.is_clash(error) or (attempt == 0 and faults.is_disconnect(error))

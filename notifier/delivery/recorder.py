@@ -18,7 +18,8 @@ from notifier.delivery.begun import Begun
 from notifier.domain.ids import notification_id
 from notifier.queueing.broker import Settlement
 from notifier.storage import faults, recording
-from notifier.storage.engine import one_statement, writing
+from notifier.storage.engine import writing
+from notifier.storage.kept import Kept
 from notifier.storage.recording import Record
 from notifier.telemetry.metrics import GROUP_SIZE
 from notifier.telemetry.signals import Signals
@@ -62,6 +63,7 @@ class Recorder:
         #: Whether storage did not take the last group: then threads wait for it, and rightly so.
         self.holding = False
         self._engine = engine
+        self._kept = Kept(engine)
         self._begun = begun
         self._bound = bound
         self._signals = signals or Signals()
@@ -110,7 +112,10 @@ class Recorder:
             self._stopping = True
             self._arrived.notify()
         self._thread.join(timeout)
-        return not self._thread.is_alive()
+        ended = not self._thread.is_alive()
+        if ended:
+            self._kept.close()
+        return ended
 
     def _run(self) -> None:
         while True:
@@ -172,8 +177,7 @@ class Recorder:
     def _store(self, group: list[Owed]) -> None:
         records = [owed.record for owed in group]
         if recording.is_one_statement(records):
-            with one_statement(self._engine) as connection:
-                left = recording.record(connection, records)
+            left = recording.record_plain(self._kept, records)
             # Stopped in between, the whole group is stored again: what is stored already is found to be.
             endings = self._store_late(left) if left else []
         else:

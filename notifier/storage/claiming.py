@@ -7,7 +7,6 @@ under a lock and judged (`notifier.delivery.takeovers`): a dead worker's claim m
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -30,9 +29,10 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from notifier.domain import simulator
-from notifier.domain.lanes import Channel, Lane, Priority
+from notifier.domain.lanes import Channel, Lane
 from notifier.domain.lifecycle import Mode, OnUncertain, Status
 from notifier.storage.groups import Group
+from notifier.storage.kept import Kept, Statement
 from notifier.storage.locking import locked_rows
 from notifier.storage.suppressions import reason_of_row
 from notifier.storage.tables import notifications, workers
@@ -96,6 +96,11 @@ class Claimed:
         return self.claimed_at >= self.expires_at
 
 
+#: Looked up, not made: an enumeration's own call costs a microsecond, and a claim would make five.
+_LANES = {(str(lane.channel), str(lane.priority)): lane for lane in Lane.all(Channel)}
+_ON_UNCERTAIN = {str(one): one for one in OnUncertain}
+_MODES = {str(one): one for one in Mode}
+
 _WANTED = Group(
     "wanted",
     (
@@ -119,19 +124,22 @@ _RETURNED = (
 )  # fmt: skip
 
 
-def claim_plain(connection: Connection, wanted: Sequence[Wanted], owner: UUID, lease: float) -> list[Claimed]:
-    """Claim what is queued and due, and what these very claims hold already (an answer got lost)."""
-    dialect = connection.dialect.name
-    rows = [(w.id, w.claim_id, str(w.lane.channel), str(w.lane.priority), w.provider) for w in wanted]
-    parameters = _WANTED.parameters(dialect, rows) | {"owner": owner, "lease": lease}
-    found = connection.execute(_claim(dialect), parameters)
-    return [_claimed(row) for row in found]
+def claim_plain(kept: Kept, wanted: Sequence[Wanted], owner: UUID, lease: float) -> list[Claimed]:
+    """Claim what is queued and due, and what these very claims hold already (an answer got lost).
+
+    `wanted` in the order of its ids; a transaction of its own.
+    """
+    rows = [(w.id, w.claim_id, w.lane.channel.value, w.lane.priority.value, w.provider) for w in wanted]
+    parameters = _WANTED.parameters(kept.dialect, rows) | {"owner": owner, "lease": lease}
+    return [_claimed(row) for row in kept.rows(_CLAIM, parameters)]
 
 
-@lru_cache
 def _claim(dialect: str) -> ReturningUpdate[Any]:
     locked = locked_rows(dialect, _WANTED.rows(dialect), _claimable).cte("locked")
     return _taking(locked.c.row_id, locked.c.claim_id, locked.c.provider)
+
+
+_CLAIM = Statement(_claim, (*_WANTED.names, "owner", "lease"))
 
 
 def _claimable(wanted: Any) -> ColumnElement[bool]:
@@ -179,31 +187,37 @@ def take_over(connection: Connection, wanted: Wanted, owner: UUID, lease: float)
     return _claimed(found.one())
 
 
-def _claimed(row: Any) -> Claimed:
+def _claimed(row: Sequence[Any]) -> Claimed:
+    """From the columns of `_RETURNED`, in their order."""
+    (
+        id_, channel, priority, tenant, claim_id, attempt, claimed_at, expires_at, queued_at, recipient, content,
+        options, provider, units, on_uncertain, claims_unended, uncertain_count, has_former, request_id,
+        traceparent, topic, mode, send_at, suppressed,
+    ) = row  # fmt: skip
     return Claimed(
-        id=row.id,
-        lane=Lane(Channel(row.channel), Priority(row.priority)),
-        tenant=row.tenant,
-        claim_id=row.claim_id,
-        attempt=row.attempt,
-        claimed_at=row.claimed_at,
-        expires_at=row.expires_at,
-        queued_at=row.queued_at,
-        recipient=row.recipient,
-        content=row.content,
-        options=row.options,
-        provider=row.provider,
-        units=row.units,
-        on_uncertain=OnUncertain(row.on_uncertain),
-        claims_unended=row.claims_unended,
-        uncertain_count=row.uncertain_count,
-        has_former=bool(row.has_former),
-        request_id=row.request_id,
-        traceparent=row.traceparent,
-        suppressed=row.suppressed,
-        topic=row.topic,
-        mode=Mode(row.mode),
-        send_at=row.send_at,
+        id=id_,
+        lane=_LANES[channel, priority],
+        tenant=tenant,
+        claim_id=claim_id,
+        attempt=attempt,
+        claimed_at=claimed_at,
+        expires_at=expires_at,
+        queued_at=queued_at,
+        recipient=recipient,
+        content=content,
+        options=options,
+        provider=provider,
+        units=units,
+        on_uncertain=_ON_UNCERTAIN[on_uncertain],
+        claims_unended=claims_unended,
+        uncertain_count=uncertain_count,
+        has_former=bool(has_former),
+        request_id=request_id,
+        traceparent=traceparent,
+        suppressed=suppressed,
+        topic=topic,
+        mode=_MODES[mode],
+        send_at=send_at,
     )
 
 

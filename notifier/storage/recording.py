@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     case,
     func,
+    or_,
     select,
     update,
 )
@@ -27,6 +28,7 @@ from notifier.domain.lifecycle import FINAL, Status
 from notifier.storage import attempts as kept_attempts
 from notifier.storage.dead_letters import bury
 from notifier.storage.groups import Group
+from notifier.storage.kept import Kept, Statement
 from notifier.storage.locking import locked_rows
 from notifier.storage.parked_receipts import park
 from notifier.storage.receipts import Reported
@@ -93,10 +95,17 @@ def record(connection: Connection, records: Sequence[Record]) -> list[Record]:
     if moving:
         connection.execute(_move(dialect), _RECORD.parameters(dialect, [_values(r) for r in moving]))
     parameters = _RECORD.parameters(dialect, [_values(record) for record in records])
-    matched = {row.id for row in connection.execute(_store(dialect), parameters)}
+    matched = {row.id for row in connection.execute(_STORE.build(dialect), parameters)}
     stored = [record for record in records if record.id in matched]
     _bury(connection, stored)
     park(connection, [receipt for record in stored for receipt in record.follows])
+    return [record for record in records if record.id not in matched]
+
+
+def record_plain(kept: Kept, records: Sequence[Record]) -> list[Record]:
+    """`record` where `is_one_statement` says so: a transaction of its own."""
+    parameters = _RECORD.parameters(kept.dialect, [_values(record) for record in records])
+    matched = {row[0] for row in kept.rows(_STORE, parameters)}
     return [record for record in records if record.id not in matched]
 
 
@@ -158,7 +167,6 @@ def _has_former(given: Any) -> ColumnElement[bool]:
     return and_(_is_claimed(given), _table.last_attempt.is_not(None))
 
 
-@lru_cache
 def _store(dialect: str) -> ReturningUpdate[Any]:
     new = locked_rows(dialect, _RECORD.rows(dialect), _is_claimed).cte("locked").c
     last_reason = _table.last_attempt["reason"].as_string()
@@ -182,10 +190,13 @@ def _store(dialect: str) -> ReturningUpdate[Any]:
             provider_reference=new.awaits,
             claims_unended=case((new.unended, _table.claims_unended), else_=0),
             uncertain_count=_table.uncertain_count + new.uncertain,
-            finished_at=case((new.status.in_(_FINAL), db_now()), else_=None),
+            finished_at=case((or_(*(new.status == one for one in _FINAL)), db_now()), else_=None),
         )
         .returning(_table.id)
     )
+
+
+_STORE = Statement(_store, _RECORD.names)
 
 
 def store_unmatched(connection: Connection, record: Record) -> str:

@@ -1,5 +1,6 @@
 """What the storage suites share: a migrated database, notifications to keep, and records of attempts."""
 
+import contextlib
 import functools
 import shutil
 import threading
@@ -8,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import Connection, Engine, event, select, text, update
 
 from notifier.delivery.claims import new_claim_id
 from notifier.domain.ids import uuid7
@@ -22,6 +24,7 @@ from notifier.storage import accepting, claiming, migrations, recording
 from notifier.storage.accepting import Stored
 from notifier.storage.claiming import Claimed, Wanted
 from notifier.storage.engine import Use, make_engine, reading, writing
+from notifier.storage.kept import Kept, Statement
 from notifier.storage.recording import Record
 from notifier.storage.tables import notifications
 from notifier.storage.types import db_now_plus
@@ -103,8 +106,8 @@ def claim(
     engine: Engine, wanted: Sequence[Wanted], owner: UUID | None = None, lease: float = 60.0
 ) -> list[Claimed]:
     ordered = sorted(wanted, key=lambda one: one.id)
-    with writing(engine) as connection:
-        return claiming.claim_plain(connection, ordered, owner or uuid.uuid4(), lease)
+    with contextlib.closing(Kept(engine)) as kept:
+        return claiming.claim_plain(kept, ordered, owner or uuid.uuid4(), lease)
 
 
 def claim_one(engine: Engine, wanted: UUID, lane: Lane = EMAIL_HIGH, **how: Any) -> Claimed:
@@ -153,6 +156,27 @@ def store(engine: Engine, records: Sequence[Record]) -> list[Record]:
 def store_late(engine: Engine, record: Record) -> str:
     with writing(engine) as connection:
         return recording.store_unmatched(connection, record)
+
+
+@contextmanager
+def each_statement(engine: Engine, see: Callable[[str], None]) -> Iterator[None]:
+    """`see` hears of every statement before it is sent, by this engine or by a connection kept of it; it may raise."""
+    plain = Kept.rows
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        see(statement)
+
+    def rows(kept: Kept, statement: Statement, parameters: Any) -> Any:
+        if kept.dialect == "postgresql":  # on SQLite it goes by the engine
+            see(str(statement.build("postgresql").compile(dialect=engine.dialect)))
+        return plain(kept, statement, parameters)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        with mock.patch.object(Kept, "rows", rows):
+            yield
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def row(engine: Engine, wanted: UUID) -> Any:

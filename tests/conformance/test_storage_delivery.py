@@ -8,7 +8,6 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from notifier.delivery.begun import Begun
@@ -39,6 +38,7 @@ from tests.conformance.storage_kit import (
     TENANT,
     change,
     claim_one,
+    each_statement,
     ending,
     keep,
     keep_one,
@@ -54,14 +54,11 @@ from tests.nodes.waiting import wait_until
 def away(engine):
     """Storage fails every statement until the block ends."""
 
-    def fail(connection, cursor, statement, *_):
+    def fail(statement):
         raise OperationalError(statement, {}, Exception("server closed the connection"))
 
-    event.listen(engine, "before_cursor_execute", fail)
-    try:
+    with each_statement(engine, fail):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", fail)
 
 
 def desk_of(engine, begun=None, owner=None, **given):
@@ -75,13 +72,13 @@ def test_many_threads_claim_each_row_once_in_fewer_statements_than_rows(engine):
     made = [one.id for one in keep(engine, [new() for _ in range(64)])]
     desk, statements, gate = desk_of(engine), [], threading.Event()
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def count(connection, cursor, statement, *_):
+    def count(statement):
         if "UPDATE notifications" in statement:
             statements.append(statement)
             gate.wait(0.05)
 
-    found = together(*[lambda one=one: desk.claim(wish(one)) for one in made])
+    with each_statement(engine, count):
+        found = together(*[lambda one=one: desk.claim(wish(one)) for one in made])
     assert sorted(one.id for one in found) == sorted(made)
     assert len(statements) < len(made) / 2
 
@@ -222,11 +219,10 @@ def test_a_stop_with_storage_away_neither_spins_nor_settles(engine):
     recorder = Recorder(engine, Begun(60), 4)
     recorder.start()
 
-    def count(*_):
-        tries.append(1)
+    def count(statement):
+        tries.append(statement)
 
-    event.listen(engine, "before_cursor_execute", count)
-    with away(engine):
+    with away(engine), each_statement(engine, count):
         recorder.submit(Owed(ending(claimed), settlement(log)))
         assert not recorder.stop(1.0)
         assert log == []

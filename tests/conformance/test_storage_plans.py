@@ -3,7 +3,10 @@
 The statements are those that really run: they are caught on their way to the driver and explained.
 """
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from unittest import mock
 from uuid import uuid4
 
 import pytest
@@ -16,6 +19,7 @@ from notifier.domain.receipts import Receipt
 from notifier.storage import (
     accepting,
     changes,
+    claiming,
     notifications,
     outbox,
     parked_receipts,
@@ -24,6 +28,7 @@ from notifier.storage import (
     suppressions,
 )
 from notifier.storage.engine import reading, writing
+from notifier.storage.kept import Kept, Statement
 from notifier.storage.notifications import Filter, search_hash
 from notifier.storage.provider_states import ProviderKey
 from notifier.storage.receipts import Reported
@@ -40,6 +45,9 @@ from tests.conformance.storage_kit import (
 )
 
 ROWS = 50_000
+NOBODY = SimpleNamespace(
+    id=uuid4(), tenant=TENANT, claim_id=1, attempt=1, has_former=False, claimed_at=datetime.now(UTC)
+)
 
 _FILL = """
 insert into notifications (id, message_version, tenant, mode, api_key, channel, priority, status, recipient,
@@ -94,18 +102,38 @@ def caught(engine):
     def note(connection, cursor, statement, parameters, context, executemany):
         sent.append((statement, parameters[0] if executemany else parameters))
 
+    def rows(kept, statement, parameters):
+        if kept.dialect == "postgresql":
+            sent.append((statement, parameters))
+        return plain(kept, statement, parameters)
+
+    plain = Kept.rows
     event.listen(engine, "before_cursor_execute", note)
     try:
-        yield sent
+        with mock.patch.object(Kept, "rows", rows):
+            yield sent
     finally:
         event.remove(engine, "before_cursor_execute", note)
 
 
 def plans(engine, sent):
     for statement, parameters in sent:
+        if isinstance(statement, Statement):
+            yield statement.name, plan_of_kept(engine, statement, parameters)
+            continue
         with engine.connect() as connection:
             found = connection.exec_driver_sql("EXPLAIN " + statement, parameters)
             yield statement, "\n".join(line[0] for line in found)
+
+
+def plan_of_kept(engine, statement, parameters):
+    """How PostgreSQL goes about a statement that it has planned once."""
+    with closing(Kept(engine)) as kept:
+        kept.rows(statement, parameters)
+        with kept._connection.cursor() as cursor:
+            values = [parameters[name] for name in statement.given]
+            cursor.execute("EXPLAIN " + kept._prepared[statement.name], values)
+            return "\n".join(line[0] for line in cursor.fetchall())
 
 
 def wanted(engine):
@@ -265,9 +293,36 @@ def test_claims_and_records_go_by_the_primary_key_whatever_the_statistics_say(po
             connection.execute(text(_FILL), {"rows": 10_000})
         with caught(engine) as sent:
             record(engine)
-        relevant = [one for one in sent if "LATERAL" in one[0]]
+        relevant = [one for one in sent if isinstance(one[0], Statement) or "LATERAL" in one[0]]
         assert len(relevant) == 3, "the claim, the move of former attempts, the record"
         for statement, plan in plans(engine, relevant):
             assert "notifications_default_pkey" in plan, statement
             assert "Bitmap" not in plan, f"{statement}\n{plan}"
             assert "Seq Scan on notifications" not in plan, f"{statement}\n{plan}"
+
+
+def test_what_was_planned_over_empty_tables_goes_by_the_primary_key_when_they_are_full(
+    postgres_url, tmp_path
+):
+    """A kept connection plans once and lives for days: its first plan has to serve every size."""
+    migrate(postgres_url, tmp_path)
+    with engine_at(postgres_url) as engine, closing(Kept(engine)) as kept:
+        assert claiming.claim_plain(kept, [wish(uuid4())], uuid4(), 60.0) == []
+        assert recording.record_plain(kept, [ending(NOBODY)]) == [ending(NOBODY)]
+        with writing(engine) as connection:
+            connection.execute(text(_FILL), {"rows": 10_000})
+        (made,) = keep(engine, [new()])
+        with caught(engine) as sent:
+            (claimed,) = claiming.claim_plain(kept, [wish(made.id)], uuid4(), 60.0)
+            assert recording.record_plain(kept, [ending(claimed)]) == []
+        with kept._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT name, generic_plans, custom_plans FROM pg_prepared_statements ORDER BY name"
+            )
+            assert [plans[1:] for plans in cursor.fetchall()] == [(2, 0), (2, 0)]
+            for statement, parameters in sent:
+                values = [parameters[name] for name in statement.given]
+                cursor.execute("EXPLAIN " + kept._prepared[statement.name], values)
+                plan = "\n".join(line[0] for line in cursor.fetchall())
+                assert plan.count("notifications_default_pkey") == 2, plan
+                assert "Seq Scan on notifications" not in plan, plan

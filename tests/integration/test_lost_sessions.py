@@ -1,13 +1,15 @@
 """Sessions that PostgreSQL ends at any moment: each costs an error at most, never a place in the pool."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
+from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Integer, Text, bindparam, column, select, text
 from sqlalchemy.exc import DBAPIError
 
 from notifier.storage import faults
 from notifier.storage.engine import Use, make_engine, one_statement, reading, writing
+from notifier.storage.kept import Kept, Statement
 
 #: What may use a connection.
 WAYS = [writing, one_statement, reading]
@@ -79,3 +81,51 @@ def test_one_statement_is_committed_by_itself_and_leaves_no_trace(engine):
         raise ZeroDivisionError
     with reading(engine) as connection:
         assert connection.execute(kept).scalar_one() == 1
+
+
+SAY = Statement(lambda _dialect: select(bindparam("said", type_=Text()).label("said")), ["said"])
+
+
+def test_a_kept_connection_that_is_lost_costs_one_error_and_is_made_anew(engine, end_session):
+    """As often as one likes; what it had planned is planned again, and the pool's places are its own."""
+    with closing(Kept(engine)) as kept:
+        for number in range(5):
+            assert kept.rows(SAY, {"said": f"hello {number} 100 %s"}) == [(f"hello {number} 100 %s",)]
+            end_session(SimpleNamespace(connection=SimpleNamespace(driver_connection=kept._connection)))
+            error = error_of(lambda: kept.rows(SAY, {"said": "lost"}))
+            assert error is not None
+            assert faults.is_disconnect(error)
+            assert "lost" not in str(error)
+            assert engine.pool.checkedout() == 0
+        assert kept.rows(SAY, {"said": "again"}) == [("again",)]
+
+
+def test_a_plan_that_no_longer_fits_its_table_is_an_error_once(engine):
+    """A migration that runs beside a worker: whoever tries again is served."""
+    number = bindparam("number", type_=Integer())
+    every = select(text("*")).select_from(text("fitting")).where(column("number") == number)
+    count = Statement(lambda _dialect: every, ["number"])
+    with writing(engine) as connection:
+        connection.execute(text("CREATE TABLE fitting (number int)"))
+        connection.execute(text("INSERT INTO fitting VALUES (1)"))
+    with closing(Kept(engine)) as kept:
+        assert kept.rows(count, {"number": 1}) == [(1,)]
+        with writing(engine) as connection:
+            connection.execute(text("ALTER TABLE fitting ADD COLUMN word text"))
+        error = error_of(lambda: kept.rows(count, {"number": 1}))
+        assert error is not None
+        assert faults.is_disconnect(error)
+        assert kept.rows(count, {"number": 1}) == [(1, None)]
+
+
+def test_what_the_database_refuses_leaves_the_kept_connection_as_it_was(engine):
+    """The data's fault is told as such, without the data, and the next statement goes the same way."""
+    ratio = Statement(lambda _dialect: select(1 / bindparam("by", type_=Integer())), ["by"])
+    with closing(Kept(engine)) as kept:
+        assert len(kept.rows(ratio, {"by": 1})) == 1
+        before = kept._connection
+        error = error_of(lambda: kept.rows(ratio, {"by": 0}))
+        assert error is not None
+        assert faults.is_data_fault(error)
+        assert kept._connection is before
+        assert len(kept.rows(ratio, {"by": 1})) == 1
