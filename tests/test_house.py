@@ -110,6 +110,10 @@ def test_a_worker_for_email_pulls_in_neither_push_nor_sms_nor_the_door():
     assert sorted(set(loaded) & others) == []
     assert sorted({name.partition(".")[0] for name in loaded} & unwanted) == []
     assert [name for name in loaded if name.startswith(("notifier.http", "notifier.intake"))] == []
+    # Another process's, unless that is lost.
+    assert [
+        name for name in loaded if name.startswith(("notifier.queueing.relay", "notifier.storage.replaying"))
+    ] == []
 
 
 def test_the_door_has_what_reads_addresses_before_its_first_request():
@@ -135,6 +139,23 @@ def test_structlog_without_rich_leaves_rich_to_who_asks_for_it():
     assert "it_failed" in printed
     assert "ZeroDivisionError" in printed
     assert printed.endswith("Console\n")
+
+
+def test_environs_without_its_longest_pattern_judges_as_before():
+    """What the settings leave uncompiled is compiled by whoever asks for it, and `re.compile` is Python's own again."""
+    printed = python(
+        "import re\n"
+        "own = re.compile\n"
+        "import notifier.settings\n"
+        "assert re.compile is own\n"
+        "from marshmallow import ValidationError, fields\n"
+        "from marshmallow.validate import Email\n"
+        "assert not isinstance(Email.DOMAIN_REGEX, re.Pattern)\n"
+        "for text in ('ada@example.com', 'ada@b\\u00fccher.example', 'ada@-', 'ada'):\n"
+        "    try: print(fields.Email().deserialize(text) == text)\n"
+        "    except ValidationError: print('refused')\n"
+    )
+    assert printed.split() == ["True", "True", "refused", "refused"]
 
 
 @pytest.mark.parametrize(

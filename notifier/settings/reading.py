@@ -1,11 +1,15 @@
 """The only reader of the environment and of `.env`: text in, a checked Settings or every problem out."""
 
-import difflib
+# ruff: noqa: E402 - environs is imported in its own way first
 import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
+
+from notifier.settings.light_environs import import_environs
+
+import_environs()
 
 from environs import Env, EnvValidationError, ValidationError
 
@@ -160,6 +164,8 @@ def _unknown(env: _Source, rules: Mapping[str, Rule]) -> dict[str, str]:
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
+    import difflib  # only who is mistaken waits for it
+
     close = difflib.get_close_matches(name[:SHOWN], list(known), n=1)
     return f"is not a setting; did you mean {close[0]}?" if close else "is not a setting"
 
