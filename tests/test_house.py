@@ -110,6 +110,10 @@ def test_a_worker_for_email_pulls_in_neither_push_nor_sms_nor_the_door():
     assert sorted(set(loaded) & others) == []
     assert sorted({name.partition(".")[0] for name in loaded} & unwanted) == []
     assert [name for name in loaded if name.startswith(("notifier.http", "notifier.intake"))] == []
+    # Another process's, unless that is lost.
+    assert [
+        name for name in loaded if name.startswith(("notifier.queueing.relay", "notifier.storage.replaying"))
+    ] == []
 
 
 def test_the_door_has_what_reads_addresses_before_its_first_request():

@@ -14,7 +14,6 @@ from notifier.bootstrap.roads import BrokerParts, make_broker, start_publishing
 from notifier.bootstrap.tracing import make_tracing
 from notifier.delivery.beats import Beats, new_beat
 from notifier.queueing.handover import Handover
-from notifier.queueing.relay import Relay, RelayConfig
 from notifier.settings import Settings, SettingsError, load_settings
 from notifier.telemetry.logs import BoundedStream, configure_logs
 from notifier.telemetry.parents import end_with_parent
@@ -22,14 +21,17 @@ from notifier.telemetry.prometheus_dir import prepare_prometheus_dir
 from notifier.telemetry.signals import CrashPoints
 from notifier.telemetry.tally import CLOSED, Tally
 
-if TYPE_CHECKING:  # an extra
+if TYPE_CHECKING:  # a worker needs no relay while another process has one; tracing is an extra
+    from notifier.queueing.relay import Relay, RelayConfig
     from notifier.telemetry.tracing import Tracing
 
 log = structlog.get_logger("notifier.relay")
 
 
-def relay_config(settings: Settings) -> RelayConfig:
+def relay_config(settings: Settings) -> "RelayConfig":
     """What Settings say about the relay."""
+    from notifier.queueing.relay import RelayConfig
+
     return RelayConfig(
         poll=settings.relay_poll_seconds,
         batch=settings.relay_batch,
@@ -48,7 +50,7 @@ def relay_config(settings: Settings) -> RelayConfig:
 class RelayParts:
     """A relay with its own engine, handover and beat."""
 
-    relay: Relay
+    relay: "Relay"
     handover: Handover
     beats: Beats
     engine: Engine
@@ -90,6 +92,8 @@ def make_relay(
     settings: Settings, broker: BrokerParts, tally: Tally = CLOSED, tracing: "Tracing | None" = None
 ) -> RelayParts:
     """A relay on a broker."""
+    from notifier.queueing.relay import Relay
+
     engine = engines.relay(settings)
     reach = CrashPoints(settings.crash_at).reach
     handover = Handover(

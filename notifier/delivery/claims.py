@@ -16,11 +16,12 @@ from sqlalchemy import Engine, text
 from notifier.delivery.begun import Begun
 from notifier.delivery.measuring import buried
 from notifier.delivery.takeovers import Limits, abandoned_attempt, judge
-from notifier.domain.lifecycle import OnUncertain, Status
-from notifier.storage import claiming, faults, recording
+from notifier.domain.lifecycle import OnUncertain, Reason, Status
+from notifier.storage import claiming, faults, parked_receipts, recording
 from notifier.storage.claiming import Claimed, Wanted
 from notifier.storage.engine import writing
 from notifier.storage.kept import Kept
+from notifier.storage.provider_states import ProviderKey
 from notifier.telemetry.metrics import GROUP_SIZE
 from notifier.telemetry.tally import CLOSED, Tally
 
@@ -167,6 +168,15 @@ class ClaimDesk:
             if connection.dialect.name == "postgresql":
                 # An ending must outlive a crash of the database, unlike a plain claim.
                 connection.execute(text("SET LOCAL synchronous_commit = on"))
+            shown = abandoned_attempt(row, row.claimed_at)
+            account = ProviderKey(wanted.lane.channel, row.claimed_provider or "")
+            if parked_receipts.is_told(connection, account, row.id):
+                # The provider has it, so it is not sent again: it waits, and at once ends as was reported.
+                recording.end_abandoned(
+                    connection, row, status=Status.HELD, reason=Reason.UNCERTAIN, shown=shown
+                )
+                parked_receipts.look_for(connection, row.id)
+                return None
             verdict = judge(
                 claims_unended=row.claims_unended,
                 uncertain_count=row.uncertain_count,
@@ -178,7 +188,7 @@ class ClaimDesk:
                 row,
                 status=verdict.status,
                 reason=verdict.reason,
-                shown=abandoned_attempt(row, row.claimed_at),
+                shown=shown,
             )
             if verdict.status is Status.SENDING:
                 return claiming.take_over(connection, wanted, self._owner, self._lease)

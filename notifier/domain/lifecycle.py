@@ -4,7 +4,10 @@
 
     scheduled ─► queued ─► sending ─► sent ─► delivered | undelivered
                     ▲          │
-                    └─ retry ──┘              held = uncertain, waits for a person
+                    └─ retry ──┘              held = uncertain, waits for a person or a receipt
+
+A receipt may also end what is held, or queued for another attempt: it proves that a call whose answer got lost was
+heard.
 """
 
 from enum import StrEnum
@@ -82,6 +85,6 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.SCHEDULED: frozenset({Status.QUEUED, Status.EXPIRED, Status.CANCELLED}),
     Status.QUEUED: frozenset({Status.SENDING, Status.EXPIRED, Status.CANCELLED, *FINAL, Status.HELD}),
     Status.SENDING: frozenset({Status.QUEUED, Status.HELD, *FINAL}),
-    Status.HELD: frozenset({Status.SENT, Status.QUEUED, Status.FAILED}),
+    Status.HELD: frozenset({Status.SENT, Status.QUEUED, Status.FAILED, Status.DELIVERED, Status.UNDELIVERED}),
     Status.SENT: frozenset({Status.DELIVERED, Status.UNDELIVERED}),
 }

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
+from uuid import UUID
 
+from notifier.domain.ids import parse_notification_id
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.texts import storable
 
@@ -13,6 +15,8 @@ from notifier.domain.texts import storable
 class Receipt:
     """One final word: `reference` is the provider's id of the message, `code` its own code for what went wrong.
 
+    `notification` is our own id, where the provider was given it and gives it back: all there is to go by after a call
+    whose answer got lost.
     `reason` is None for what was delivered, unless the recipient then wants no more: a complaint or an opt-out that
     follows a delivery is ``DELIVERED`` with `Reason.RECIPIENT_OPTED_OUT`. ``INVALID_RECIPIENT`` and
     ``RECIPIENT_OPTED_OUT`` suppress the recipient, so they are for what is true for good only.
@@ -22,6 +26,12 @@ class Receipt:
     status: Literal[Status.DELIVERED, Status.UNDELIVERED]
     reason: Reason | None = None
     code: str | None = None
+    notification: UUID | None = None
+
+
+def given_back(value: object) -> UUID | None:
+    """Our own id in what a provider gives back; None for what is none, which is left out and not complained of."""
+    return parse_notification_id(value) if isinstance(value, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ MAX_KEPT = 10
 class Verdict(StrEnum):
     """What a receipt means for the notification that it is about."""
 
-    #: It ends `sent`.
+    #: It ends `sent`, or what was held or queued because an answer got lost.
     MOVES = "moves"
     #: The state stays, as it only goes forward; the timeline tells of it, and it may suppress.
     NOTED = "noted"
@@ -89,15 +99,24 @@ class Verdict(StrEnum):
     KNOWN = "known"
 
 
-def judge(status: Status, told: Sequence[Mapping[str, Any]], receipt: Receipt) -> Verdict:
-    """What `receipt` means for a notification in this state, of which the receipts `told` came before."""
+def judge(
+    status: Status, told: Sequence[Mapping[str, Any]], receipt: Receipt, own: str | None = None
+) -> Verdict:
+    """What `receipt` means for a notification in this state, of which the receipts `told` came before.
+
+    `own` is the reference of the message that it was sent as, where that is known: another one is of an attempt before
+    it. That one's arrival is good news for all, its loss only for itself, as the last one has a receipt of its own.
+    """
     if any(word_of(receipt) == {name: one.get(name) for name in _WORD} for one in told):
         return Verdict.KNOWN
-    if status is Status.SENT:
+    is_anothers = own not in {None, receipt.reference}
+    if status in _MOVED and not (is_anothers and receipt.status is Status.UNDELIVERED):
         return Verdict.MOVES
     return Verdict.NOTED if len(told) < MAX_KEPT else Verdict.KNOWN
 
 
+#: What a receipt ends. The last two only when it names the notification: it says how an unheard call ended.
+_MOVED = frozenset({Status.SENT, Status.HELD, Status.QUEUED})
 _WORD = ("status", "reason", "code")
 
 

@@ -90,9 +90,10 @@ def timeline(row: NotificationRow, attempts: list[dict[str, Any]]) -> list[dict[
     events.sort(key=lambda event: event[0])
     if row.finished_at is not None:
         # Last by nature: an attempt's end is reckoned from its start, a few milliseconds off.
-        events.append((row.finished_at, str(Status.SENT if row.receipts else row.status)))
-    told = [{"at": shown(at) or "", "event": event} for at, event in events]
-    return told + [_receipt(one) for one in row.receipts]
+        told = row.status in {Status.DELIVERED, Status.UNDELIVERED}
+        events.append((row.finished_at, str(Status.SENT if told else row.status)))
+    own = [{"at": shown(at) or "", "event": event} for at, event in events]
+    return own + [_receipt(one) for one in row.receipts]
 
 
 def _receipt(one: dict[str, Any]) -> dict[str, Any]:

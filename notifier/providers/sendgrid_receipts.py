@@ -12,7 +12,7 @@ import re
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -23,12 +23,13 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.outcomes import Answer
-from notifier.domain.receipts import Forged, Receipt, ReceiptRequest
+from notifier.domain.receipts import Forged, Receipt, ReceiptRequest, given_back
 from notifier.providers import smtp_codes
 from notifier.providers.base import Deadline, ProviderDefaults, SetupError
 from notifier.providers.http_answers import reference_of
 from notifier.providers.receipt_tables import ReceiptRow, by_word, header, within
 from notifier.providers.schemes import ProviderUrl
+from notifier.providers.sendgrid_message import NOTIFICATION
 
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
@@ -122,7 +123,7 @@ def parse(
         return Forged("no form")
     if not isinstance(events, list) or len(events) > MAX_EVENTS:
         return Forged("no form")
-    return [receipt for event in events if isinstance(event, dict) for receipt in _receipts(event)]
+    return [receipt for event in events if isinstance(event, dict) for receipt in _named(event)]
 
 
 def _signed(key: ec.EllipticCurvePublicKey, signature: str, signed: bytes) -> bool:
@@ -131,6 +132,13 @@ def _signed(key: ec.EllipticCurvePublicKey, signature: str, signed: bytes) -> bo
     except (ValueError, InvalidSignature):
         return False
     return True
+
+
+def _named(event: Mapping[str, Any]) -> Iterator[Receipt]:
+    """Its receipts with our id, which stands beside SendGrid's own fields."""
+    notification = given_back(event.get(NOTIFICATION))
+    for receipt in _receipts(event):
+        yield replace(receipt, notification=notification)
 
 
 def _receipts(event: Mapping[str, Any]) -> Iterator[Receipt]:

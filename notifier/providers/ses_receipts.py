@@ -7,15 +7,16 @@ can't change any more is a receipt: a delay, a click and whatever SES adds one d
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from notifier.domain.lifecycle import Reason, Status
-from notifier.domain.receipts import Forged, Handshake, NotNow, Reading, Receipt, ReceiptRequest
+from notifier.domain.receipts import Forged, Handshake, NotNow, Reading, Receipt, ReceiptRequest, given_back
 from notifier.providers.base import Deadline, ProviderDefaults
 from notifier.providers.http_answers import code_of, reference_of
 from notifier.providers.schemes import ProviderUrl
+from notifier.providers.ses import TAG
 from notifier.providers.sns_messages import (
     NOTIFICATION,
     SUBSCRIPTION,
@@ -33,7 +34,8 @@ BOUNCES: Mapping[str, Mapping[str, Reason]] = {
     "Permanent": {
         # Nobody has asked the recipient's server: the address is on a list that the account's owner may edit.
         _SUPPRESSED_BY_ACCOUNT: Reason.PROVIDER_REJECTED,
-        "UnsubscribedRecipient": Reason.PROVIDER_REJECTED,
+        # The recipient has left the account's mail.
+        "UnsubscribedRecipient": Reason.RECIPIENT_OPTED_OUT,
         "": Reason.INVALID_RECIPIENT,
     },
     "Transient": {
@@ -89,11 +91,19 @@ class SesReceipts:
 
 
 def receipts_of(text: str) -> list[Receipt]:
-    """The receipt in an event of SES's, if it is final. SES also posts plain words, to try the topic out."""
+    """The receipt in an event of SES's, if it is final. SES also posts plain words, to try the topic out.
+
+    Our id is in the message's tags, which only a configuration set's events have.
+    """
     event = _event(text)
-    reference = reference_of(_object(event, "mail").get("messageId"))
-    if not reference:
-        return []
+    mail = _object(event, "mail")
+    reference, values = reference_of(mail.get("messageId")), _object(mail, "tags").get(TAG)
+    notification = given_back(values[0] if isinstance(values, list) and len(values) == 1 else None)
+    found = _final(event, reference) if reference else []
+    return [replace(receipt, notification=notification) for receipt in found]
+
+
+def _final(event: Mapping[str, Any], reference: str) -> list[Receipt]:
     match event.get("eventType") or event.get("notificationType"):
         case "Delivery":
             return [Receipt(reference, Status.DELIVERED)]
@@ -125,7 +135,7 @@ def _bounce(reference: str, bounce: Mapping[str, Any]) -> Receipt:
 def _complaint(reference: str, complaint: Mapping[str, Any]) -> list[Receipt]:
     if complaint.get("complaintSubType") == _SUPPRESSED_BY_ACCOUNT:
         code = f"Complaint {_SUPPRESSED_BY_ACCOUNT}"
-        return [Receipt(reference, Status.UNDELIVERED, Reason.PROVIDER_REJECTED, code)]
+        return [Receipt(reference, Status.UNDELIVERED, Reason.RECIPIENT_OPTED_OUT, code)]
     kind = code_of(complaint.get("complaintFeedbackType")) or ""
     if kind == _NO_COMPLAINT:
         return []

@@ -44,7 +44,8 @@ _SIGNED: Mapping[str, tuple[str, ...]] = {
 _OPTIONAL = "Subject"
 _HASHES = {"1": SHA1(), "2": SHA256()}  # noqa: S303 - what SNS signs with unless the topic says 2
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
-_CERTIFICATE = re.compile(r"/[A-Za-z0-9_-]{1,128}\.pem", re.ASCII)
+#: As SNS names them: who may make names up makes us ask for nothing else.
+_CERTIFICATE = re.compile(r"/SimpleNotificationService-[0-9a-f]{16,64}\.pem", re.ASCII)
 _BITS = range(2048, 8193)
 
 

@@ -21,6 +21,7 @@ from notifier.providers.http_outcomes import outcome_of_status, retry_after, una
 from notifier.providers.http_setup import endpoint_of
 from notifier.providers.schemes import ProviderUrl
 from notifier.providers.sms import own_sender
+from notifier.providers.twilio_callbacks import callback_of
 from notifier.providers.twilio_codes import CODES, SENDER_CODES
 
 #: Seconds that Twilio may keep a message in its queue ("ValidityPeriod": 1 to 36,000).
@@ -132,5 +133,5 @@ def form_of(outgoing: Outgoing, config: TwilioConfig) -> dict[str, str]:
         "ValidityPeriod": str(max(1, min(_LONGEST_VALIDITY, int(outgoing.seconds_left)))),
     }
     if config.receipts_url:
-        form["StatusCallback"] = config.receipts_url
+        form["StatusCallback"] = callback_of(config.receipts_url, outgoing.id)
     return form

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.outcomes import Refused
@@ -18,6 +19,7 @@ from notifier.domain.receipts import Forged, Receipt, ReceiptRequest
 from notifier.providers.base import Deadline, ProviderDefaults
 from notifier.providers.http_answers import code_of, reference_of
 from notifier.providers.schemes import ProviderUrl
+from notifier.providers.twilio_callbacks import callback_of, notification_in
 from notifier.providers.twilio_codes import CODES
 
 SIGNATURE = "X-Twilio-Signature"
@@ -52,15 +54,15 @@ class TwilioReceipts:
 
     def read(self, request: ReceiptRequest, _deadline: Deadline) -> Sequence[Receipt] | Forged:
         """Nothing is asked of anybody: the signature says it all."""
-        return parse(self.signer, request.headers, self.url, request.body)
+        return parse(self.signer, request.headers, self.url, request.body, request.query)
 
 
 def parse(
-    signer: TwilioSigner, headers: Mapping[str, str], url: str, body: bytes
+    signer: TwilioSigner, headers: Mapping[str, str], url: str, body: bytes, query: str = ""
 ) -> Sequence[Receipt] | Forged:
     """The receipts in a request; `url` is the one that Twilio called, its query too, not what a proxy made of it.
 
-    Of `headers` only the signature is read, by its name in any case.
+    But for our id, which is in the `query` that came and is signed with the rest. Of `headers` only the signature is read, by its name in any case.
     """
     given = next((text for name, text in headers.items() if name.lower() == SIGNATURE.lower()), "")
     if not given:
@@ -75,12 +77,14 @@ def parse(
         )
     except ValueError:
         return Forged("no form")
-    if not _signed(signer.token, url, fields, given):
+    notification = notification_in(query)
+    called = url if notification is None else callback_of(url, notification)
+    if not _signed(signer.token, called, fields, given):
         return Forged("wrong signature")
     said = dict(fields)
     if said.get("AccountSid") != signer.account:
         return Forged("another account")
-    return _receipts(said)
+    return _receipts(said, notification)
 
 
 def _signed(token: str, url: str, fields: Iterable[tuple[str, str]], given: str) -> bool:
@@ -106,16 +110,16 @@ def _with_and_without_port(url: str) -> tuple[str, str]:
     return parts._replace(netloc=bare).geturl(), parts._replace(netloc=f"{bare}:{usual}").geturl()
 
 
-def _receipts(said: Mapping[str, str]) -> list[Receipt]:
+def _receipts(said: Mapping[str, str], notification: UUID | None) -> list[Receipt]:
     reference = reference_of(said.get("MessageSid"))
     status = said.get("MessageStatus", "")
     if not reference:
         return []
     if status in _DELIVERED:
-        return [Receipt(reference, Status.DELIVERED)]
+        return [Receipt(reference, Status.DELIVERED, notification=notification)]
     if status in _UNDELIVERED:
         code = code_of(said.get("ErrorCode"))
-        return [Receipt(reference, Status.UNDELIVERED, _reason(code), code)]
+        return [Receipt(reference, Status.UNDELIVERED, _reason(code), code, notification)]
     return []
 
 

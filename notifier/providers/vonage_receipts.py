@@ -13,7 +13,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from notifier.domain.lifecycle import Reason, Status
-from notifier.domain.receipts import Forged, Receipt, ReceiptRequest
+from notifier.domain.receipts import Forged, Receipt, ReceiptRequest, given_back
 from notifier.providers.base import Deadline, ProviderDefaults
 from notifier.providers.http_answers import code_of, reference_of
 from notifier.providers.receipt_tables import ReceiptRow, by_word, header
@@ -136,10 +136,11 @@ def _text(value: Any) -> str:
 def _receipts(fields: Mapping[str, str]) -> list[Receipt]:
     reference = reference_of(fields.get("messageId"))
     status = fields.get("status", "")
+    notification = given_back(fields.get("client-ref"))
     if not reference:
         return []
     if status == "delivered":
-        return [Receipt(reference, Status.DELIVERED)]
+        return [Receipt(reference, Status.DELIVERED, notification=notification)]
     if status not in _UNDELIVERED:
         return []
     error = code_of(fields.get("err-code")) or ""
@@ -147,4 +148,4 @@ def _receipts(fields: Mapping[str, str]) -> list[Receipt]:
         reason = Reason.EXPIRED
     else:
         reason = _BY_ERROR.get(error, Reason.PROVIDER_REJECTED)
-    return [Receipt(reference, Status.UNDELIVERED, reason, f"{status} {error}".rstrip())]
+    return [Receipt(reference, Status.UNDELIVERED, reason, f"{status} {error}".rstrip(), notification)]

@@ -35,6 +35,9 @@ class ParkedReceipts:
             self.blind = True
             return 0
         self.blind = False
+        if found.unreadable:
+            # Each costs only itself: it waits for a version of us that knows its words, or until it is forgotten.
+            log.warning("receipts_unreadable", number=found.unreadable)
         if found.verdicts:
             log.info("receipts_matched", moved=found.count(Verdict.MOVES), noted=found.count(Verdict.NOTED))
         return looked_at

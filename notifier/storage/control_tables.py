@@ -89,9 +89,18 @@ parked_receipts = Table(
     # When its notification is looked for again, and how often it was.
     Column("look_at", UtcTime, nullable=False),
     Column("looks", SmallInteger, nullable=False),
+    # Our own id, where the provider gave it back.
+    Column("notification_id", Id),
 )
 
 Index("ix_parked_receipts_look_at", parked_receipts.c.look_at)
+_named = parked_receipts.c.notification_id.is_not(None)
+Index(
+    "ix_parked_receipts_notification_id",
+    parked_receipts.c.notification_id,
+    postgresql_where=_named,
+    sqlite_where=_named,
+)
 
 #: Unlogged on PostgreSQL: a crash empties it. Not used on SQLite, where one process keeps its limits in memory.
 rate_limits = Table(

@@ -195,7 +195,7 @@ class Providers:
         return Said(202, headers={"X-Message-Id": reference})
 
     def on_twilio(self, heard: Heard) -> Said:
-        assert heard.form["StatusCallback"] == PUBLIC + "twilio"
+        assert heard.form["StatusCallback"].startswith(f"{PUBLIC}twilio?notification=ntf_")
         number = number_in(heard.form["Body"])
         self.take("twilio", number, heard.form["To"], f"SM{number:032x}")
         return Said(201, json.dumps({"sid": f"SM{number:032x}", "status": "queued"}).encode())

@@ -104,6 +104,7 @@ async def test_what_another_topic_says_changes_nothing(ses, sns):
 
 async def test_while_the_certificate_is_away_sns_is_asked_to_come_again(ses, sns, monkeypatch):
     """SNS repeats what was answered with 503."""
+    monkeypatch.setattr("notifier.providers.sns_visits.AWAY_SECONDS", 0.0)
     wanted = await made(ses)
     with monkeypatch.context() as away:
         away.setattr("notifier.providers.http_client.resolve", _nobody)

@@ -46,9 +46,14 @@ def test_every_state_counts_once_in_the_promised_sum():
     assert set().union(*parts) == set(Status)
 
 
-def test_what_is_held_ends_as_a_person_says():
-    """`resolve {"as": "sent" | "resend" | "failed"}`."""
-    assert MOVES[Status.HELD] == {Status.SENT, Status.QUEUED, Status.FAILED}
+def test_what_is_held_ends_as_a_person_or_a_receipt_says():
+    """`resolve {"as": "sent" | "resend" | "failed"}`; the provider's own word on it."""
+    reported = {Status.DELIVERED, Status.UNDELIVERED}
+    assert MOVES[Status.HELD] == {Status.SENT, Status.QUEUED, Status.FAILED} | reported
+
+
+def test_a_receipt_may_end_what_waits_to_be_sent_again():
+    assert MOVES[Status.QUEUED] >= {Status.DELIVERED, Status.UNDELIVERED}
 
 
 def test_a_claim_can_be_given_back_and_a_send_cannot_be_cancelled_while_scheduled_skips_no_queue():

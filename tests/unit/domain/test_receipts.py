@@ -1,9 +1,20 @@
 """What a receipt means for a notification: a state only goes forward, and a word counts once."""
 
+from uuid import UUID
+
 import pytest
 
 from notifier.domain.lifecycle import MOVES, Reason, Status
-from notifier.domain.receipts import MAX_KEPT, Receipt, ReceiptRequest, Verdict, judge, kept, word_of
+from notifier.domain.receipts import (
+    MAX_KEPT,
+    Receipt,
+    ReceiptRequest,
+    Verdict,
+    given_back,
+    judge,
+    kept,
+    word_of,
+)
 
 DELIVERED = Receipt("SM1", Status.DELIVERED)
 LOST = Receipt("SM1", Status.UNDELIVERED, Reason.INVALID_RECIPIENT, "30005")
@@ -25,10 +36,39 @@ def told(*receipts):
         (Status.UNDELIVERED, (LOST,), DELIVERED, Verdict.NOTED),
         (Status.UNDELIVERED, (LOST, DELIVERED), LOST, Verdict.KNOWN),
         (Status.DELIVERED, (DELIVERED, COMPLAINT), COMPLAINT, Verdict.KNOWN),
+        (Status.HELD, (), DELIVERED, Verdict.MOVES),
+        (Status.HELD, (), LOST, Verdict.MOVES),
+        (Status.QUEUED, (), DELIVERED, Verdict.MOVES),
+        (Status.QUEUED, (), LOST, Verdict.MOVES),
+        (Status.FAILED, (), DELIVERED, Verdict.NOTED),
+        (Status.EXPIRED, (), LOST, Verdict.NOTED),
     ],
 )
 def test_what_a_receipt_means(status, before, receipt, verdict):
     assert judge(status, told(*before), receipt) is verdict
+    if verdict is Verdict.MOVES:
+        assert receipt.status in MOVES[status]
+
+
+@pytest.mark.parametrize(
+    ("own", "receipt", "verdict"),
+    [
+        ("SM1", LOST, Verdict.MOVES),
+        (None, LOST, Verdict.MOVES),
+        ("SM2", LOST, Verdict.NOTED),
+        ("SM2", DELIVERED, Verdict.MOVES),
+    ],
+)
+def test_the_loss_of_an_earlier_attempt_is_not_that_of_the_last(own, receipt, verdict):
+    """`own` is what the last one was sent as, and has a receipt of its own; what arrived arrived."""
+    assert judge(Status.SENT, (), receipt, own) is verdict
+
+
+def test_only_an_id_of_ours_is_given_back():
+    wanted = UUID("01a22d51-136b-744e-82f3-57625a4075ce")
+    assert given_back(f"ntf_{wanted}") == wanted
+    for other in (None, 5, [f"ntf_{wanted}"], "", "ntf_1", str(wanted), f"opn_{wanted}", f"ntf_{wanted} "):
+        assert given_back(other) is None
 
 
 @pytest.mark.parametrize("status", [Status.DELIVERED, Status.UNDELIVERED])

@@ -102,7 +102,7 @@ mine = {{name for name in sys.modules if name.startswith("notifier.providers.twi
 assert mine == set(), mine
 found.receipts()
 mine = {{name for name in sys.modules if name.startswith("notifier.providers.twilio")}}
-assert mine == {{"notifier.providers.twilio_receipts", "notifier.providers.twilio_codes"}}, mine
+assert mine == {{f"notifier.providers.twilio_{{part}}" for part in ("receipts", "callbacks", "codes")}}, mine
 """
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr

@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from hashlib import sha256
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -28,6 +29,7 @@ G = (
 )
 PRIVATE = 0xC9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721
 NOW = 1_800_000_000
+NOTIFICATION = UUID("01a22d51-136b-744e-82f3-57625a4075ce")
 REFERENCE = "14c5d75ce93-dfd_64b469"
 
 
@@ -127,6 +129,16 @@ def test_what_sendgrid_s_own_libraries_are_tested_with():
     assert parse(key, headers, body, 1600112503) == [dropped]
     assert parse(key, headers, body.rstrip(), 1600112503) == Forged("wrong signature")
     assert parse(KEY, headers, body, 1600112503) == Forged("wrong signature")
+
+
+@pytest.mark.parametrize("word", ["delivered", "bounce", "dropped", "spamreport"])
+def test_our_id_comes_back_beside_the_fields(word):
+    """As one of the message's own arguments; what is no id of ours is left out."""
+    (found,) = read(event(word, notification_id=f"ntf_{NOTIFICATION}"))
+    assert (found.reference, found.notification) == (REFERENCE, NOTIFICATION)
+    for other in ("ntf_1", str(NOTIFICATION), 7, None, [f"ntf_{NOTIFICATION}"]):
+        (found,) = read(event(word, notification_id=other))
+        assert (found.reference, found.notification) == (REFERENCE, None)
 
 
 def test_what_arrived_is_delivered():

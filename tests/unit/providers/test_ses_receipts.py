@@ -2,22 +2,29 @@
 
 import json
 import threading
+import time
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from notifier.domain.lanes import Channel
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.receipts import Forged, Handshake, NotNow, Receipt, ReceiptRequest
+from notifier.providers import sns_visits
 from notifier.providers.base import Deadline, ProviderDefaults
 from notifier.providers.registry import parse_provider_url
 from notifier.providers.ses_receipts import receipts_of
+from notifier.providers.sns_visits import AWAY_SECONDS, FAILED_SECONDS
 from tests.nodes.sns import HOST, PEM, TOPIC, Sns
 from tests.nodes.sns import region as sns_region
+from tests.nodes.waiting import wait_until
 from tests.nodes.web import Fault, Said, web_server
 
 ID = "010f0189-0a5d-000000"
+NOTIFICATION = UUID("01a22d51-136b-744e-82f3-57625a4075ce")
 REJECTED, INVALID = Reason.PROVIDER_REJECTED, Reason.INVALID_RECIPIENT
+OPTED_OUT = Reason.RECIPIENT_OPTED_OUT
 OTHER = "arn:aws:sns:eu-west-1:123456789012:others"
 
 
@@ -154,6 +161,10 @@ def test_another_s_key_signs_nothing(region):
         f"https://{HOST}/a/..{PEM}",
         f"https://{HOST}/x.pem.html",
         f"https://{HOST}/{'x' * 200}.pem",
+        f"https://{HOST}/other.pem",
+        f"https://{HOST}/SimpleNotificationService-{'a' * 65}.pem",
+        f"https://{HOST}/SimpleNotificationService-{'A' * 32}.pem",
+        f"https://{HOST}/SimpleNotificationService-x{'a' * 31}.pem",
         f"HTTPS://{HOST}{PEM}",
         f"https://{HOST}\\@evil.example{PEM}",
         "file:///etc/passwd.pem",
@@ -214,6 +225,7 @@ def test_a_certificate_that_does_not_come_is_waited_for(region, answer, expected
         assert isinstance(found, NotNow) if expected is None else found == expected
         assert there.server.huge_sent < 20_000_000
         del sns.instead[PEM]
+        reader.visits.clock = lambda: time.monotonic() + FAILED_SECONDS
         assert read(reader, sns.notification(DELIVERY)) == [Receipt(ID, Status.DELIVERED)]
 
 
@@ -249,8 +261,88 @@ def test_a_known_certificate_waits_for_no_other(region):
     with region(sns := Sns()) as there:
         reader = reader_at(there)
         assert read(reader, sns.notification(DELIVERY)) == [Receipt(ID, Status.DELIVERED)]
-        with reader.visits._lock:
-            assert read(reader, sns.notification(DELIVERY), 0.5) == [Receipt(ID, Status.DELIVERED)]
+        reader.visits._fetched = (HOST, named(1))
+        assert read(reader, sns.notification(DELIVERY), 0.5) == [Receipt(ID, Status.DELIVERED)]
+
+
+def named(number):
+    """A certificate's name that somebody made up."""
+    return f"/SimpleNotificationService-{number:032x}.pem"
+
+
+def naming(sns, number):
+    return sns.notification(DELIVERY, SigningCertURL=f"https://{HOST}{named(number)}")
+
+
+def test_made_up_names_keep_no_threads(region, monkeypatch):
+    """One is fetched and one waits for its turn; the others are told at once to come again."""
+    monkeypatch.setattr(sns_visits, "FETCH_SECONDS", 30.0)
+    monkeypatch.setattr(sns_visits, "TURN_SECONDS", 30.0)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(heard):
+        asked.set()
+        assert go_on.wait(20)
+        return sns.answer(heard)
+
+    with region(sns := Sns()) as there:
+        there.server.answer = slow
+        reader, found = reader_at(there), {}
+
+        def come(number):
+            found[number] = read(reader, naming(sns, number), 30.0)
+
+        threads = [threading.Thread(target=come, args=[number], daemon=True) for number in (1, 2)]
+        threads[0].start()
+        assert asked.wait(20)
+        threads[1].start()
+        wait_until(lambda: reader.visits._another_waits, 20, "the one that waits for its turn")
+        for number in range(3, 9):
+            assert read(reader, naming(sns, number)) == NotNow("another certificate is being fetched")
+        go_on.set()
+        for thread in threads:
+            thread.join(20)
+        assert found == dict.fromkeys((1, 2), Forged("wrong signature"))
+        assert [heard.path for heard in there.server.heard] == [named(1), named(2)]
+
+
+def test_a_turn_that_does_not_come_is_not_waited_for_long(region, monkeypatch):
+    monkeypatch.setattr(sns_visits, "TURN_SECONDS", 0.01)
+    with region(sns := Sns()) as there:
+        reader = reader_at(there)
+        reader.visits._fetched = (HOST, named(1))
+        for _ in range(2):
+            assert read(reader, naming(sns, 2)) == NotNow("another certificate is being fetched")
+        assert there.server.heard == []
+
+
+def test_what_failed_is_not_asked_for_again_at_once(region):
+    """A name that is none, by its name; a host that does not answer, whatever is named there, and not for so long."""
+    with region(sns := Sns()) as there:
+        reader, now = reader_at(there), [1000.0]
+        reader.visits.clock = lambda: now[0]
+        for _ in range(3):
+            assert read(reader, naming(sns, 1)) == Forged("wrong signature")
+        assert [heard.path for heard in there.server.heard] == [named(1)]
+        sns.instead[named(2)] = Fault.CLOSE
+        silent = read(reader, naming(sns, 2))
+        assert isinstance(silent, NotNow)
+        assert read(reader, naming(sns, 3)) == silent
+        assert named(3) not in [heard.path for heard in there.server.heard]
+        now[0] += AWAY_SECONDS
+        assert read(reader, sns.notification(DELIVERY)) == [Receipt(ID, Status.DELIVERED)]
+        assert [heard.path for heard in there.server.heard].count(named(1)) == 1
+        now[0] += FAILED_SECONDS
+        read(reader, naming(sns, 1))
+        assert [heard.path for heard in there.server.heard].count(named(1)) == 2
+
+
+def test_a_flood_of_made_up_names_fills_no_memory(region):
+    with region(sns := Sns()) as there:
+        reader = reader_at(there)
+        for number in range(70):
+            read(reader, naming(sns, number))
+        assert len(reader.visits._failed) == 64
 
 
 @pytest.mark.parametrize(
@@ -366,7 +458,7 @@ BOUNCED = [
     ("Permanent", "NoEmail", INVALID),
     ("Permanent", "Suppressed", INVALID),
     ("Permanent", "OnAccountSuppressionList", REJECTED),
-    ("Permanent", "UnsubscribedRecipient", REJECTED),
+    ("Permanent", "UnsubscribedRecipient", OPTED_OUT),
     ("Transient", "General", Reason.PROVIDER_UNAVAILABLE),
     ("Transient", "MailboxFull", Reason.UNREACHABLE_RECIPIENT),
     ("Transient", "MessageTooLarge", Reason.CONTENT_REJECTED),
@@ -388,6 +480,30 @@ def test_a_bounce_has_the_reason_of_its_type(name, kind, subtype, reason):
 @pytest.mark.parametrize("broken", [{}, {"bounce": 7}, {"bounce": {"bounceType": ["Permanent"]}}])
 def test_a_bounce_that_says_nothing_condemns_nobody(broken):
     assert receipts_of(event("Bounce", **broken)) == [Receipt(ID, Status.UNDELIVERED, REJECTED, "Bounce")]
+
+
+@pytest.mark.parametrize("kind", ["Delivery", "Bounce", "Complaint", "Reject"])
+def test_our_id_comes_back_as_a_tag(kind):
+    """In a configuration set's events; an identity's have none."""
+    (found,) = receipts_of(tagged(kind, {"notification": [f"ntf_{NOTIFICATION}"], "other": ["x"]}))
+    assert (found.reference, found.notification) == (ID, NOTIFICATION)
+    own = f"ntf_{NOTIFICATION}"
+    for other in (
+        None,
+        7,
+        {},
+        [own],
+        {"notification": own},
+        {"notification": [own, own]},
+        {"notification": [7]},
+    ):
+        (found,) = receipts_of(tagged(kind, other))
+        assert (found.reference, found.notification) == (ID, None)
+
+
+def tagged(kind, tags):
+    said = json.loads(event(kind))
+    return json.dumps(said | {"mail": said["mail"] | {"tags": tags}})
 
 
 @pytest.mark.parametrize("name", ["eventType", "notificationType"])
@@ -412,9 +528,10 @@ def test_a_message_taken_out_of_the_junk_is_no_complaint():
 
 
 def test_what_ses_held_back_for_an_older_complaint_did_not_arrive():
+    """Whoever complained wants no more, as in each provider's words; a list of bounces is nobody's wish."""
     found = receipts_of(event("Complaint", complaint={"complaintSubType": "OnAccountSuppressionList"}))
     code = "Complaint OnAccountSuppressionList"
-    assert found == [Receipt(ID, Status.UNDELIVERED, REJECTED, code)]
+    assert found == [Receipt(ID, Status.UNDELIVERED, OPTED_OUT, code)]
 
 
 def test_what_ses_rejects_is_the_content():

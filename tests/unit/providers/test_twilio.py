@@ -61,7 +61,7 @@ def test_a_message_is_sent_as_twilio_asks():
         "From": "+15005550006",
         "Body": "Käse & Brot €5",
         "ValidityPeriod": "3599",
-        "StatusCallback": "https://acme.example/r",
+        "StatusCallback": f"https://acme.example/r?notification=ntf_{MESSAGE.id}",
     }
 
 

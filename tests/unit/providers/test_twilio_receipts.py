@@ -3,11 +3,13 @@
 import base64
 from hashlib import sha1
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
 
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.receipts import Forged, Receipt
+from notifier.providers.twilio_callbacks import callback_of
 from notifier.providers.twilio_receipts import TwilioSigner, parse
 
 TOKEN, ACCOUNT, SID = "12345", "AC" + "0" * 32, "SM" + "1" * 32
@@ -133,6 +135,43 @@ def test_the_usual_port_may_be_signed_or_not(scheme, port):
 
 def test_letters_beyond_ascii_and_blank_fields_are_signed_as_they_are():
     assert read(fields_of(FriendlyName="Zoë & Co", Empty="")) == [Receipt(SID, Status.DELIVERED)]
+
+
+NOTIFICATION = UUID("01a22d51-136b-744e-82f3-57625a4075ce")
+
+
+def read_at(told, query, url=URL):
+    """What Twilio posts to the URL it was told, as the door hears it: its query may have been changed on the way."""
+    fields = fields_of()
+    headers = {"X-Twilio-Signature": signature(told, fields)}
+    return parse(SIGNER, headers, url, urlencode(fields).encode(), query)
+
+
+@pytest.mark.parametrize(
+    "url", [URL, "https://notify.example.com/r", "https://notify.example.com/r?channel=sms"]
+)
+def test_our_id_comes_back_in_the_url_that_was_told(url):
+    """And may stand anywhere in a query that a proxy has made."""
+    told = callback_of(url, NOTIFICATION)
+    own = f"notification=ntf_{NOTIFICATION}"
+    assert told == f"{url}{'&' if '?' in url else '?'}{own}"
+    for query in (told.partition("?")[2], own, f"way=proxy&{own}", f"{own}&way=proxy"):
+        assert read_at(told, query, url) == [Receipt(SID, Status.DELIVERED, notification=NOTIFICATION)]
+
+
+@pytest.mark.parametrize("said", ["ntf_1", f"ntf_{UUID(int=5)}", str(NOTIFICATION), "", "%00"])
+def test_an_id_that_was_not_signed_is_forged(said):
+    """Nobody on the way can make a receipt be about something else, or about nothing."""
+    told = callback_of(URL, NOTIFICATION)
+    assert read_at(told, f"notification={said}") == Forged("wrong signature")
+    assert read_at(told, "&".join("a" * 200)) == Forged("wrong signature")
+    assert read_at(URL, f"notification=ntf_{NOTIFICATION}") == Forged("wrong signature")
+
+
+def test_what_was_told_without_an_id_is_believed_as_before():
+    """Messages that an older version sent, and a messaging service's own callback."""
+    for query in ("", "a=1&b=2", "way=changed", "notification=ntf_1"):
+        assert read_at(URL, query) == [Receipt(SID, Status.DELIVERED)]
 
 
 def test_a_token_is_never_shown():

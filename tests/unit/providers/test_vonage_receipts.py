@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ SECRET, ACCOUNT, ID = "s1gnature&secret", "abcd1234", "0A0000001234567B"
 SIGNER = VonageSigner(ACCOUNT, SECRET)
 NOW = 1_800_000_000
 DELIVERED = [Receipt(ID, Status.DELIVERED)]
+NOTIFICATION = UUID("01a22d51-136b-744e-82f3-57625a4075ce")
 BLOCK = {"md5": 64, "sha1": 64, "sha256": 64, "sha512": 128}
 
 
@@ -362,3 +364,18 @@ def test_a_method_that_vonage_has_not_is_refused_when_the_settings_are_read():
         ProviderUrlError, match="signature_method must be one of md5hash, md5, sha1, sha256, sha512"
     ):
         parse_provider_url(Channel.SMS, "vonage://k:s@?from=Acme&signature_method=none", ProviderDefaults())
+
+
+@pytest.mark.parametrize("form", [as_form, as_json, as_query])
+def test_our_id_comes_back_as_client_ref(form):
+    """Whatever became of the message; signed with the rest."""
+    said = {"client-ref": f"ntf_{NOTIFICATION}"}
+    assert read(signed(fields_of(**said)), form) == [Receipt(ID, Status.DELIVERED, notification=NOTIFICATION)]
+    (lost,) = read(signed(fields_of(**said, status="failed", **{"err-code": "3"})), form)
+    assert (lost.status, lost.notification) == (Status.UNDELIVERED, NOTIFICATION)
+    assert read(signed(fields_of()) | said, form) == Forged("wrong signature")
+
+
+@pytest.mark.parametrize("said", ["", "ntf_1", str(NOTIFICATION), f"opn_{NOTIFICATION}", "order 66"])
+def test_a_client_ref_of_others_is_no_id_and_no_fault(said):
+    assert read(signed(fields_of(**{"client-ref": said}))) == DELIVERED
