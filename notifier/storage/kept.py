@@ -113,7 +113,7 @@ class Kept:
         driver = dialect.loaded_dbapi.Error
         if not isinstance(error, driver):
             return error
-        lost = dialect.is_disconnect(error, self._connection, None)  # type: ignore[arg-type]
+        lost = dialect.is_disconnect(error, self._connection, None)
         if lost or getattr(error, "pgcode", None) in _PLAN_LOST:
             lost = True
             self._drop()
