@@ -72,10 +72,16 @@ class Service:
     @contextlib.contextmanager
     def serving(self) -> Iterator[int]:
         """`notifier serve` in one process; gives its port."""
+        with self.door() as (port, _):
+            yield port
+
+    @contextlib.contextmanager
+    def door(self) -> Iterator[tuple[int, ServerProcess]]:
+        """The same, with its process."""
         port = free_port()
         with self._stage.running("notifier", "serve", "--port", str(port), **self.environment) as door:
             door.wait_ready(lambda: _ready(port), _READY_SECONDS)
-            yield port
+            yield port, door
 
     @contextlib.contextmanager
     def working(
