@@ -14,12 +14,23 @@ from typing import NoReturn
 from benchmarks import chart, report
 from benchmarks.environment import environment, in_words
 from benchmarks.figures import Finding
-from benchmarks.scenarios import accepts, batches, drains, idle, lanes, limits, measures, picks, waits
+from benchmarks.scenarios import (
+    accepts,
+    batches,
+    drains,
+    idle,
+    lanes,
+    limits,
+    measures,
+    picks,
+    viewers,
+    waits,
+)
 from benchmarks.sizes import FULL, QUICK
 from benchmarks.stage import Stage
 from benchmarks.targets import NAMES
 
-_SCENARIOS = (picks, measures, accepts, batches, idle, drains, waits, lanes, limits)
+_SCENARIOS = (picks, measures, viewers, accepts, batches, idle, drains, waits, lanes, limits)
 
 
 def main() -> int:

@@ -43,6 +43,8 @@ class Sizes:
     limit_backlog: int = 9_900
     #: P8, L1 to L4: seconds that are counted, once a worker is under way.
     span: float = 10.0
+    #: L10: seconds of one sample.
+    watch: float = 30.0
 
 
 FULL = Sizes(
@@ -69,11 +71,12 @@ QUICK = Sizes(
     threads=(16,),
     idle=80,
     idle_pause=(0.01, 0.03),
-    left_out=frozenset({"P5", "P6", "P7", "P8", "P9", "L1", "L2", "L3", "L4", "L9"}),
+    left_out=frozenset({"P5", "P6", "P7", "P8", "P9", "L1", "L2", "L3", "L4", "L9", "L10"}),
     flood=9_000,
     urgent=100,
     peer_floods=1,
     limit_span=10.0,
     limit_backlog=1_800,
     span=8.0,
+    watch=15.0,
 )

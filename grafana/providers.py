@@ -24,6 +24,19 @@ def _duration(share: float) -> Panel:
     )
 
 
+def _delivered(share: float) -> Panel:
+    return Panel(
+        title=f"Until delivered, p{share * 100:g} by lane",
+        about="From acceptance (or send_at) to the receipt that says that it arrived. Only for providers with receipts.",
+        queries={
+            "{{channel}}.{{priority}}": quantile(
+                share, "notifier_end_to_end_delivered_seconds", _LANE, "channel, priority"
+            )
+        },
+        unit="s",
+    )
+
+
 PROVIDERS = Dashboard(
     uid="notifier-providers",
     title="notifier: Providers and failures",
@@ -40,15 +53,27 @@ PROVIDERS = Dashboard(
                 words={0: ("used", "green"), 1: ("open", "red"), 2: ("disabled", "blue")},
             ),
             Panel(
+                title="Breaker moves",
+                about="Times that each breaker opened, was probed (half_open) and closed, in each hour. A provider that"
+                " comes and goes shows here even if no look at its state saw it open.",
+                queries={
+                    "{{channel}} {{provider}} {{to}}": "sum by (channel, provider, to) "
+                    f"(increase(notifier_breaker_moves_total{{{_CHANNEL}}}[1h]))"
+                },
+            ),
+            Panel(
                 title="Attempts by provider",
                 about="Attempts that ended, per second. unknown: the request named an account that there is not.",
                 queries={_ACCOUNT: _EVERY},
                 unit="ops",
+                width=24,
                 stacked=True,
             ),
             _duration(0.5),
             _duration(0.95),
             _duration(0.99),
+            _delivered(0.5),
+            _delivered(0.95),
         ],
         "Outcomes": [
             Panel(

@@ -113,7 +113,7 @@ def make_back(
     if settings.production:
         _warn_of_console(accounts)
     limits = make_limits(settings, accounts, threads, tally)
-    breakers = make_breakers(settings, records, owner, accounts, simulators)
+    breakers = make_breakers(settings, records, owner, accounts, simulators, tally)
     router = make_router(accounts, limits.permits, breakers)
     scheduling = LaneScheduling(
         make_gate(router, settings),

@@ -173,7 +173,7 @@ def make_door(
         backlog_full=lambda: front.admission.full or front.intake.full or not front.intake.alive,
         captured=captured,
         quotas=front.quotas,
-        receipts=ReceiptDesk(front.receipts, receipt_readers(known), front.tracing),
+        receipts=ReceiptDesk(front.receipts, receipt_readers(known), front.tracing, front.tally),
         tally=front.tally,
         tracing=front.tracing,
         links=UnsubscribeLinks(settings.public_url, settings.unsubscribe_secret),

@@ -73,7 +73,7 @@ def _of_process(role: str) -> Reading:
 
 
 def _prime(tally: Tally, role: str, back: Back | None, known: Sequence[Lane]) -> None:
-    """What is counted by lane or reason alone begins at 0: else its first step would be no growth to Prometheus."""
+    """What is counted by lane, account or reason alone begins at 0: else its first step would be no growth to Prometheus."""
     lanes = [(str(lane.channel), str(lane.priority)) for lane in known]
     if role in {"http", "dev"}:
         for lane in lanes:
@@ -82,6 +82,9 @@ def _prime(tally: Tally, role: str, back: Back | None, known: Sequence[Lane]) ->
         for lane in lanes:
             for direction in ("up", "down"):
                 tally.add(metrics.BUDGET_MOVES, (*lane, direction), 0.0)
+        for account in back.breakers.states():
+            for move in ("open", "half_open", "closed"):
+                tally.add(metrics.BREAKER_MOVES, (str(account.channel), account.name, move), 0.0)
         for reason in REASONS:
             tally.add(metrics.IDLE_SECONDS, (reason,), 0.0)
 

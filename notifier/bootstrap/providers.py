@@ -17,6 +17,7 @@ from notifier.providers.registry import ProviderDefaults, accounts
 from notifier.routing import Limits, Router
 from notifier.settings import Settings
 from notifier.storage.provider_states import ProviderKey
+from notifier.telemetry.tally import CLOSED, Tally
 
 
 def make_accounts(
@@ -74,6 +75,7 @@ def make_breakers(
     owner: UUID,
     known: Mapping[Channel, Mapping[str, Account]],
     simulators: Mapping[Channel, Account],
+    tally: Tally = CLOSED,
 ) -> Breakers:
     """A worker's breakers over all accounts; those of the simulators are their own."""
     everyone = [*simulators.values(), *(one for names in known.values() for one in names.values())]
@@ -86,4 +88,4 @@ def make_breakers(
         first_wait=settings.breaker_wait_seconds,
         longest_wait=settings.breaker_longest_wait_seconds,
     )
-    return Breakers(engine, owner, timeouts, policy)
+    return Breakers(engine, owner, timeouts, policy, tally=tally)

@@ -92,6 +92,7 @@ def make_relay(
     settings: Settings, broker: BrokerParts, tally: Tally = CLOSED, tracing: "Tracing | None" = None
 ) -> RelayParts:
     """A relay on a broker."""
+    from notifier.queueing.receipts import ParkedReceipts
     from notifier.queueing.relay import Relay
 
     engine = engines.relay(settings)
@@ -99,7 +100,10 @@ def make_relay(
     handover = Handover(
         engine, broker.publisher, refused_wait=broker.refused_wait, reach=reach, tracing=tracing
     )
-    relay = Relay(engine, handover, broker.road, relay_config(settings), reach=reach, tally=tally)
+    receipts = ParkedReceipts(engine, settings.relay_batch, tally, tracing)
+    relay = Relay(
+        engine, handover, broker.road, relay_config(settings), reach=reach, tally=tally, receipts=receipts
+    )
     first = new_beat("relay")
     beats = Beats(engine, lambda: replace(first), every=settings.beat_seconds)
     return RelayParts(relay, handover, beats, engine)

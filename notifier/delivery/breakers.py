@@ -23,6 +23,8 @@ from notifier.domain.outcomes import Outcome
 from notifier.routing import Leave
 from notifier.storage import provider_states
 from notifier.storage.provider_states import ProviderKey, ProviderState
+from notifier.telemetry.metrics import BREAKER_MOVES
+from notifier.telemetry.tally import CLOSED, Tally
 
 log = structlog.get_logger("notifier.providers")
 
@@ -62,7 +64,9 @@ class Breakers:
         policy: BreakerPolicy | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        tally: Tally = CLOSED,
     ) -> None:
+        self._tally = tally
         self._engine = engine
         self._owner = owner
         self._timeouts = dict(timeouts)
@@ -147,7 +151,8 @@ class Breakers:
                 one.to_open, one.to_close = None, False
             try:
                 if why is not None:
-                    provider_states.open_breaker(self._engine, key, why, self._owner, self._policy.wait)
+                    if provider_states.open_breaker(self._engine, key, why, self._owner, self._policy.wait):
+                        self._moved(key, "open")
                 elif closes:
                     self._say_closed(key, provider_states.close_breaker(self._engine, key, self._owner))
             except SQLAlchemyError:
@@ -161,7 +166,12 @@ class Breakers:
 
     def _say_closed(self, key: ProviderKey, out_for: timedelta | None) -> None:
         if out_for is not None:
+            self._moved(key, "closed")
             log.warning("breaker_closed", provider=str(key), seconds=round(out_for.total_seconds(), 1))
+
+    def _moved(self, key: ProviderKey, to: str) -> None:
+        """Counted by whose word storage took: once in the fleet."""
+        self._tally.add(BREAKER_MOVES, (str(key.channel), key.name, to))
 
     def _learn(self, states: Mapping[ProviderKey, ProviderState]) -> None:
         changed = []
@@ -202,6 +212,7 @@ class Breakers:
             seconds = self._timeouts[key] + 2 * _WISHED
             if provider_states.take_probe(self._engine, key, self._owner, seconds):
                 log.info("breaker_probe", provider=str(key))
+                self._moved(key, "half_open")
                 with self._lock:
                     one.right_until = self._clock() + _WISHED
                 self.changed(key)

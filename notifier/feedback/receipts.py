@@ -3,7 +3,6 @@
 What is answered with success is durable; what could not be stored is the provider's to send again, and may come twice.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,10 +22,12 @@ from notifier.domain.receipts import (
     Verdict,
     kept,
 )
+from notifier.queueing.heard import clock, heard
 from notifier.storage import faults, parked_receipts
 from notifier.storage.engine import writing
 from notifier.storage.provider_states import ProviderKey
 from notifier.storage.receipts import Effects, Reported
+from notifier.telemetry.tally import CLOSED, Tally
 
 if TYPE_CHECKING:  # an extra
     from notifier.telemetry.tracing import Tracing
@@ -50,9 +51,14 @@ class ReceiptDesk:
     """Takes receipts for the accounts that have any; `readers` judge and read, each those of its account."""
 
     def __init__(
-        self, engine: Engine, readers: Mapping[ProviderKey, Reader], tracing: "Tracing | None" = None
+        self,
+        engine: Engine,
+        readers: Mapping[ProviderKey, Reader],
+        tracing: "Tracing | None" = None,
+        tally: Tally = CLOSED,
     ) -> None:
         self._tracing = tracing
+        self._tally = tally
         self._engine = engine
         self._readers = readers
 
@@ -78,10 +84,9 @@ class ReceiptDesk:
                 log.info("receipt_handshake", provider=str(key))
                 return reading
         for group in _groups(key, reading):
-            began = 0 if self._tracing is None else time.time_ns()
+            began = clock()
             effects = self._store(group)
-            if self._tracing is not None:
-                _trace(self._tracing, effects, began)
+            heard(effects, self._tally, self._tracing, began)
             _tell(key, effects)
         return reader.status
 
@@ -100,13 +105,6 @@ def _groups(key: ProviderKey, found: Sequence[Receipt]) -> Iterator[list[Reporte
     whole = [Reported(key, receipt) for receipt in map(kept, found) if receipt is not None]
     for first in range(0, len(whole), _AT_ONCE):
         yield whole[first : first + _AT_ONCE]
-
-
-def _trace(tracing: "Tracing", effects: Effects, began: int) -> None:
-    """Each receipt is part of its own notification's trace."""
-    for traceparent, one in effects.traces:
-        facts = {"notifier.provider": one.key.name, "notifier.status": str(one.receipt.status)}
-        tracing.past(f"receipt {one.key.name}", tracing.internal, traceparent, facts, start=began)
 
 
 def _tell(key: ProviderKey, effects: Effects) -> None:

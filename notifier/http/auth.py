@@ -7,11 +7,9 @@ nobody comes in (503).
 
 import asyncio
 import hmac
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import structlog
 from aiohttp import web
@@ -19,27 +17,20 @@ from sqlalchemy import Engine
 
 from notifier.domain.keys import key_hash, key_id_of, tenant_of
 from notifier.http.callers import Caller
+from notifier.http.lookups import Lookups, look_at_error
 from notifier.http.offload import Offload
 from notifier.http.problems import Problem
-from notifier.http.sessions import Session, Sessions, session_of
-from notifier.storage import api_keys
+from notifier.http.sessions import LONGEST, Session, Sessions, session_of
+from notifier.storage import api_keys, ended_sessions
 from notifier.storage.api_keys import KeyRow
 
 log = structlog.get_logger()
 
-#: Rows remembered at once, known and unknown ids together.
-MAX_REMEMBERED = 10_000
 #: How often at most a key's last use is written down, in seconds.
 TOUCH_EVERY = 60.0
 #: A key is 59 characters; nothing much longer is even looked at.
 _MAX_HEADER = 200
 _DUMMY = b"\x00" * 32
-
-
-@dataclass(slots=True)
-class _Found:
-    row: "asyncio.Task[KeyRow | None]"
-    until: float
 
 
 class KeyRing:
@@ -52,8 +43,8 @@ class KeyRing:
         self._reads = reads
         self._sessions = sessions
         self._now = now
-        self._ttl = ttl
-        self._found: OrderedDict[str, _Found] = OrderedDict()
+        self._rows: Lookups[KeyRow | None] = Lookups(api_keys.find, engine, reads, ttl=ttl)
+        self._ended = Lookups(ended_sessions.is_ended, engine, reads, ttl=ttl)
         self._touched: dict[str, float] = {}
         self._touching: set[asyncio.Task[None]] = set()
 
@@ -62,24 +53,37 @@ class KeyRing:
         session = session_of(request)
         if session is None:
             return await self.caller_of(_bearer(request))
-        row = await self._row(session.key_id)
-        hashed = row.hash if row is not None else _DUMMY
-        return self._let_in(row, self._sessions.good(session, hashed, now=self._now().timestamp()))
+        row = await self._rows.of(session.key_id)
+        good = self._sessions.good(session, _hash_of(row), now=self._now().timestamp())
+        # Asked about those alone that were made here: nobody else chooses what is looked up.
+        return self._let_in(row, good and not await self._ended.of(session.id))
 
     async def caller_of(self, text: str | None) -> Caller:
         """Whose key this is; raises `Problem` ``unauthorized``."""
         key_id = key_id_of(text) if text is not None else None
         if text is None or key_id is None:
             _refuse("malformed")
-        row = await self._row(key_id)
-        return self._let_in(row, hmac.compare_digest(key_hash(text), row.hash if row is not None else _DUMMY))
+        row = await self._rows.of(key_id)
+        return self._let_in(row, hmac.compare_digest(key_hash(text), _hash_of(row)))
 
-    async def session_for(self, key_id: str, *, now: float, began: int | None = None) -> Session:
-        """A session of a key that has just been let in."""
-        row = await self._row(key_id)
+    async def end(self, session: Session) -> bool:
+        """Let nobody in with it or a renewed copy: here at once, elsewhere within `ttl`. False if it was not made here.
+
+        Its own time may be over: somebody may have renewed a copy.
+        """
+        row = await self._rows.of(session.key_id)
+        if not self._sessions.genuine(session, _hash_of(row)):
+            return False
+        await self._reads.run(ended_sessions.end, self._engine, session.id, float(LONGEST))
+        self._ended.forget(session.id)
+        return True
+
+    async def session_for(self, key_id: str, *, now: float, former: Session | None = None) -> Session:
+        """A session of a key that has just been let in; it goes on from `former`."""
+        row = await self._rows.of(key_id)
         if row is None:
             _refuse("unknown")
-        return self._sessions.issue(row.id, row.hash, now=now, began=began)
+        return self._sessions.issue(row.id, row.hash, now=now, former=former)
 
     def _let_in(self, row: KeyRow | None, matches: bool) -> Caller:
         if row is None or not matches:
@@ -98,19 +102,6 @@ class KeyRing:
             highest_priority=row.highest_priority,
         )
 
-    async def _row(self, key_id: str) -> KeyRow | None:
-        """The key's row, from memory or from storage; one lookup serves all who wait for it."""
-        time = asyncio.get_running_loop().time()
-        found = self._found.get(key_id)
-        if found is None or found.until <= time or _failed(found.row):
-            lookup = asyncio.ensure_future(self._reads.run(api_keys.find, self._engine, key_id))
-            lookup.add_done_callback(_look_at_error)
-            found = self._found[key_id] = _Found(lookup, time + self._ttl)
-            self._found.move_to_end(key_id)
-            while len(self._found) > MAX_REMEMBERED:
-                self._found.popitem(last=False)
-        return await asyncio.shield(found.row)
-
     def _touch(self, key_id: str) -> None:
         """Have storage remember that the key is in use: once a minute, and nobody waits for it."""
         time = asyncio.get_running_loop().time()
@@ -119,17 +110,11 @@ class KeyRing:
             touching = asyncio.ensure_future(self._reads.run(api_keys.touch, self._engine, key_id))
             self._touching.add(touching)
             touching.add_done_callback(self._touching.discard)
-            touching.add_done_callback(_look_at_error)
+            touching.add_done_callback(look_at_error)
 
 
-def _failed(row: "asyncio.Task[KeyRow | None]") -> bool:
-    return row.done() and (row.cancelled() or row.exception() is not None)
-
-
-def _look_at_error(row: "asyncio.Task[Any]") -> None:
-    """Every waiter gets the error; looking at it here says that it is not forgotten."""
-    if not row.cancelled():
-        row.exception()
+def _hash_of(row: KeyRow | None) -> bytes:
+    return row.hash if row is not None else _DUMMY
 
 
 def _bearer(request: web.Request) -> str | None:

@@ -1,4 +1,4 @@
-"""`/console/session`: a key is given once and a cookie taken for it; asked about, renewed, ended."""
+"""`/console/session`: a key is given once and a cookie taken for it; asked about, renewed, ended for all who have it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -53,17 +53,21 @@ async def renew(request: web.Request) -> web.Response:
     read_query(request, {})
     await read_nothing(request, request.app[CONFIG])
     found, now = sessions.session_of(request), _now(request)
-    session = await request.app[KEYS].session_for(
-        caller.key_id, now=now, began=found.began if found else None
-    )
+    session = await request.app[KEYS].session_for(caller.key_id, now=now, former=found)
     return _told(request, caller, session, now)
 
 
 async def log_out(request: web.Request) -> web.Response:
-    """The browser forgets the session; it need not be good any more."""
+    """No door honours the session any more, and the browser forgets it; it need not be good any more.
+
+    Raises `Unavailable` with storage away: then the browser keeps it, and may ask again.
+    """
     read_query(request, {})
     sessions.must_be_ours(request)
     await read_nothing(request, request.app[CONFIG])
+    session = sessions.session_of(request)
+    if session is not None and await request.app[KEYS].end(session):
+        log.info("console_logout", key_id=session.key_id)
     answer = web.Response(status=204)
     sessions.forget(answer, request)
     return answer

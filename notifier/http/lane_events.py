@@ -1,7 +1,7 @@
 """`GET /v1/lanes/events`: the lanes as Server-Sent Events (HTML Living Standard, 9.2), one a second.
 
 First ``history`` once, then ``lanes`` each second, or ``unavailable`` while storage is away. A stream ends when this
-process stops, and when its key or session is good no more: that is looked at again every half minute.
+process stops, and when its key or session is good no more: that is looked at again every five seconds.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ log = structlog.get_logger("notifier.lanes")
 #: What a viewer is told to wait before it comes back, in milliseconds.
 _RETRY = 2000
 #: Seconds after which who watches is looked at again.
-_TRUST = 30.0
+_TRUST = 5.0
 #: A stream may be asked to end by itself, for those who only want to see some.
 MOST_EVENTS = 1_000_000
 #: Without it nginx would gather events before it passes them on.

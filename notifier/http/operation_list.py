@@ -219,8 +219,8 @@ OPERATIONS = (
     ),
     Operation(
         method="delete", path=_SESSION_PATH, scope=None, status=204, gives="Nothing",
-        summary="Have the browser forget the session", parameters=("proof",),
-        refuses=(*_NO_BODY, "invalid_request", "forbidden"),
+        summary="End the session and its renewed copies, and have the browser forget it", parameters=("proof",),
+        refuses=(*_NO_BODY, "invalid_request", "forbidden", "unavailable"),
     ),
     Operation(
         method="post", path=f"{_SESSION_PATH}/renew", scope="read", status=200, gives="ConsoleSession",

@@ -1,12 +1,19 @@
 """Receipts that came before what they are about: looked at again until their notification is known, then forgotten."""
 
+from typing import TYPE_CHECKING
+
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.domain.receipts import Verdict
+from notifier.queueing.heard import clock, heard
 from notifier.storage import parked_receipts
 from notifier.storage.engine import writing
+from notifier.telemetry.tally import CLOSED, Tally
+
+if TYPE_CHECKING:  # an extra
+    from notifier.telemetry.tracing import Tracing
 
 log = structlog.get_logger("notifier.relay")
 
@@ -17,7 +24,11 @@ _SWEPT_BATCHES = 20
 class ParkedReceipts:
     """What a relay does about them, a batch at a time."""
 
-    def __init__(self, engine: Engine, batch: int) -> None:
+    def __init__(
+        self, engine: Engine, batch: int, tally: Tally = CLOSED, tracing: "Tracing | None" = None
+    ) -> None:
+        self._tally = tally
+        self._tracing = tracing
         self._engine = engine
         self._batch = batch
         #: Whether the table could not be read: it comes with a migration that may be ahead of us.
@@ -25,6 +36,7 @@ class ParkedReceipts:
 
     def step(self) -> int:
         """Look at those whose time has come; how many there were."""
+        began = clock()
         try:
             with writing(self._engine) as connection:
                 found, looked_at = parked_receipts.look_again(connection, self._batch)
@@ -35,6 +47,7 @@ class ParkedReceipts:
             self.blind = True
             return 0
         self.blind = False
+        heard(found, self._tally, self._tracing, began)
         if found.unreadable:
             # Each costs only itself: it waits for a version of us that knows its words, or until it is forgotten.
             log.warning("receipts_unreadable", number=found.unreadable)

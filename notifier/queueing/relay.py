@@ -98,6 +98,7 @@ class Relay:
         clock: Callable[[], float] = time.monotonic,
         reach: Callable[[str], None] = lambda _: None,
         tally: Tally = CLOSED,
+        receipts: ParkedReceipts | None = None,
     ) -> None:
         self._tally = tally
         self._engine = engine
@@ -108,7 +109,7 @@ class Relay:
         self._reach = reach
         self._orphans = OrphanHunt(engine, road, config)
         self._replays = Replays(engine, longest_call=config.lease, batch=config.batch)
-        self._receipts = ParkedReceipts(engine, config.batch)
+        self._receipts = receipts or ParkedReceipts(engine, config.batch, tally)
         self._away_since_pass = False
         self._events_unread = False
         self._patient_until = 0.0

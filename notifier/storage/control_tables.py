@@ -102,6 +102,15 @@ Index(
     sqlite_where=_named,
 )
 
+#: Of the console: logged out of before their time. Who copied such a session's cookie can do nothing with it.
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", Name, primary_key=True),
+    # When the session would be over anyway.
+    Column("forget_at", UtcTime, nullable=False),
+)
+
 #: Unlogged on PostgreSQL: a crash empties it. Not used on SQLite, where one process keeps its limits in memory.
 rate_limits = Table(
     "rate_limits",

@@ -97,13 +97,16 @@ class Kept:
             cursor.execute(_SESSION)
 
     def _prepare(self, cursor: Any, statement: Statement) -> str:
+        from psycopg2 import extensions, sql  # not where there is SQLite only
+
         compiled = statement.build("postgresql").compile(dialect=self._engine.dialect)
-        raw = self._engine.dialect.dbapi.extensions.AsIs  # type: ignore[union-attr]
-        places = {name: raw(f"${number}") for number, name in enumerate(statement.given, 1)}
+        places = {name: extensions.AsIs(f"${number}") for number, name in enumerate(statement.given, 1)}
         body = cursor.mogrify(str(compiled), {**compiled.params, **places}).decode()
+        name = sql.Identifier(statement.name)
         # Sent by itself, with nothing to fill in: a percent sign in it is one.
-        cursor.execute(f"PREPARE {statement.name} AS {body}")
-        text = f"EXECUTE {statement.name} ({', '.join(['%s'] * len(statement.given))})"
+        cursor.execute(sql.SQL("PREPARE {} AS {}").format(name, sql.SQL(body)))
+        given = sql.SQL(", ").join(sql.Placeholder() * len(statement.given))
+        text: str = sql.SQL("EXECUTE {} ({})").format(name, given).as_string(cursor)
         self._prepared[statement.name] = text
         return text
 

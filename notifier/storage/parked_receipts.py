@@ -100,7 +100,8 @@ def look_for(connection: Connection, notification: UUID) -> Effects:
 
 
 def _looked_at() -> Select[Any]:
-    return select(*(_parked[name] for name in (*_KEY, "notification_id", "looks")))
+    wanted = (*_KEY, "notification_id", "looks", "received_at")
+    return select(*(_parked[name] for name in wanted), db_now().label("now"))
 
 
 def _of(notification: UUID) -> Select[Any]:
@@ -115,7 +116,10 @@ def _settle(connection: Connection, rows: Sequence[Any]) -> Effects:
     """Apply these locked ones; those that matched are gone, the others wait, as does one that nobody can read."""
     read = {row: _reported(row) for row in rows}
     looks = {one: row.looks for row, one in read.items() if one is not None}
-    effects = apply(connection, list(looks))
+    waited = {
+        one: (row.now - row.received_at).total_seconds() for row, one in read.items() if one is not None
+    }
+    effects = apply(connection, list(looks), waited)
     if effects.verdicts:
         key = tuple_(*(_parked[name] for name in _KEY))
         settled = [tuple(_key_of(one).values()) for one in effects.verdicts]

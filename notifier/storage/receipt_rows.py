@@ -6,12 +6,13 @@ being sent at the moment is not found: its claim stands, and its receipt waits u
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from notifier.domain.lanes import Channel
+from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Reason, Status
 from notifier.domain.receipts import Receipt, Verdict, judge, word_of
 from notifier.storage.provider_states import ProviderKey
@@ -38,6 +39,9 @@ class Row:
     """A locked row, and what it hears; `told` is what it keeps of receipts."""
 
     id: UUID
+    lane: Lane
+    #: Seconds since it could be sent.
+    age: float
     #: Who made its last attempt.
     key: ProviderKey
     status: Status
@@ -113,7 +117,8 @@ def lock(connection: Connection, reported: Sequence[Reported]) -> Rows:
     last = _row.last_attempt
     statement = (
         select(
-            _row.id, _row.channel, _row.status, _row.reason, _row.receipts, _row.provider_reference,
+            _row.id, _row.channel, _row.priority, _row.created_at, _row.send_at, _row.status, _row.reason,
+            _row.receipts, _row.provider_reference,
             last["provider"].as_string().label("account"), last["reference"].as_string().label("own"),
             db_now().label("now"), _row.traceparent,
         )
@@ -128,6 +133,8 @@ def lock(connection: Connection, reported: Sequence[Reported]) -> Rows:
 def _row_of(found: Any) -> Row:
     return Row(
         id=found.id,
+        lane=Lane(Channel(found.channel), Priority(found.priority)),
+        age=(found.now - _start(found.created_at, found.send_at)).total_seconds(),
         # An attempt that began without an account has none.
         key=ProviderKey(Channel(found.channel), found.account or ""),
         status=Status(found.status),
@@ -138,6 +145,10 @@ def _row_of(found: Any) -> Row:
         now=found.now.isoformat(),
         traceparent=found.traceparent,
     )
+
+
+def _start(created: datetime, send_at: datetime | None) -> datetime:
+    return created if send_at is None else max(created, send_at)
 
 
 def _former_accounts(connection: Connection, ids: Iterable[UUID]) -> frozenset[tuple[UUID, str]]:

@@ -4,12 +4,13 @@ Rows are locked in key order and judged under the lock (`notifier.domain.receipt
 and everything here can run twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, update
 
+from notifier.domain.lanes import Lane
 from notifier.domain.lifecycle import Status
 from notifier.domain.receipts import Verdict
 from notifier.storage.dead_letters import bury
@@ -33,16 +34,22 @@ class Effects:
     unreadable: int = 0
     #: The traces of those notifications that have one, with what was heard of each.
     traces: list[tuple[str, Reported]] = field(default_factory=list)
+    #: Those that are delivered by this: the lane, and the seconds from acceptance (or `send_at`) to the receipt.
+    delivered: list[tuple[Lane, float]] = field(default_factory=list)
+    #: For how many seconds each was parked; what is not in it came just now.
+    waited: Mapping[Reported, float] = field(default_factory=dict)
 
     def count(self, verdict: Verdict) -> int:
         """How many were judged so."""
         return sum(one is verdict for one in self.verdicts.values())
 
 
-def apply(connection: Connection, reported: Sequence[Reported]) -> Effects:
-    """Let each receipt have its effect on the notification that it is about."""
+def apply(
+    connection: Connection, reported: Sequence[Reported], waited: Mapping[Reported, float] | None = None
+) -> Effects:
+    """Let each receipt have its effect on the notification that it is about; `waited`: seconds since it came."""
     rows = lock(connection, reported)
-    effects = Effects()
+    effects = Effects(waited=waited or {})
     for one in dict.fromkeys(reported):
         row = rows.of(one)
         if row is None:
@@ -51,6 +58,8 @@ def apply(connection: Connection, reported: Sequence[Reported]) -> Effects:
             verdict = effects.verdicts[one] = row.hear(one)
             if row.traceparent is not None and verdict is not Verdict.KNOWN:
                 effects.traces.append((row.traceparent, one))
+            if verdict is Verdict.MOVES and row.status is Status.DELIVERED:
+                effects.delivered.append((row.lane, max(0.0, row.age - effects.waited.get(one, 0.0))))
     changed = [row for row in rows.all if row.heard]
     if changed:
         _write(connection, changed)

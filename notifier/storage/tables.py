@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from notifier.storage.control_tables import (
+    ended_sessions,
     lane_controls,
     operator_events,
     parked_receipts,
@@ -29,7 +30,7 @@ from notifier.storage.table_metadata import metadata
 from notifier.storage.types import Hash, Id, Json, Name, UtcTime
 
 __all__ = [
-    "accepted", "api_keys", "attempts", "dead_letters", "gauges", "idempotency", "lane_controls", "metadata",
+    "accepted", "api_keys", "attempts", "dead_letters", "ended_sessions", "gauges", "idempotency", "lane_controls", "metadata",
     "notifications", "operations", "operator_events", "outbox", "parked_receipts", "provider_states", "rate_limits",
     "suppressions", "workers",
 ]  # fmt: skip

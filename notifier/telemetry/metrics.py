@@ -102,6 +102,13 @@ END_TO_END = _histogram(
     *_LANE,
     unit="seconds",
 )
+DELIVERED_SECONDS = _histogram(
+    "notifier_end_to_end_delivered_seconds",
+    "From when a notification was accepted, or its send_at, to the receipt that says that it is delivered.",
+    _WAITS,
+    *_LANE,
+    unit="seconds",
+)
 RETRIES = _counter("notifier_retries_total", "Attempts after which another is due.", *_LANE, "reason")
 DEAD_LETTERS = _counter(
     "notifier_dead_letters_total", "Notifications that finally failed or expired.", "channel", "reason"
@@ -124,6 +131,12 @@ BREAKER = _gauge(
     "0: the account is used; 1: its breaker is open; 2: disabled by an operator.",
     *_ACCOUNT,
     join=Join.MAX,
+)
+BREAKER_MOVES = _counter(
+    "notifier_breaker_moves_total",
+    "Moves of an account's breaker: to open, to half_open (its probe is made), to closed. Each once in the fleet.",
+    *_ACCOUNT,
+    "to",
 )
 
 # Threads.

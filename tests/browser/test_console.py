@@ -95,6 +95,31 @@ def test_a_wrong_key_is_told_and_a_right_one_lets_in(fleet, key, open_tab):
     assert tab.page.context.cookies() == []
 
 
+def test_a_log_out_that_did_not_happen_is_not_shown_as_one(key, open_tab):
+    """With storage away the session can't be ended: the page says so and stays, and the next try ends it."""
+    tab = open_tab()
+    tab.meant |= {(503, "/console/session")}
+    tab.log_in(key)
+
+    def away(route):
+        if route.request.method == "DELETE":
+            route.fulfill(
+                status=503, content_type="application/problem+json", body='{"title": "Storage is away"}'
+            )
+        else:
+            route.continue_()
+
+    tab.page.route("**/console/session", away)
+    tab.page.get_by_role("button", name="Log out").click()
+    expect(tab.page.get_by_text("Not logged out, the session goes on. Storage is away")).to_be_visible()
+    expect(tab.page.get_by_role("heading", level=1, name="Lanes")).to_be_visible()
+    assert len(tab.page.context.cookies()) == 1
+    tab.page.unroute("**/console/session")
+    tab.page.get_by_role("button", name="Log out").click()
+    expect(tab.page.get_by_label("API key")).to_be_visible()
+    assert tab.page.context.cookies() == []
+
+
 def test_threads_are_seen_to_move_between_lanes(fleet, key, slow, open_tab):
     """A flooded lane takes the threads; when a higher one is flooded too, they move over; both stay in the picture."""
     tab = open_tab()

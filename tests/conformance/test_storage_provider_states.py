@@ -14,6 +14,8 @@ from notifier.queueing.broker import Grant
 from notifier.routing import Leave
 from notifier.storage import provider_states
 from notifier.storage.provider_states import ProviderKey
+from notifier.telemetry.metrics import BREAKER_MOVES
+from notifier.telemetry.tally import CLOSED, Tally
 from tests.conformance.storage_kit import keep_one, row, together
 from tests.conformance.test_storage_delivery import Recording, away, bell, deliverer_of
 from tests.nodes.waiting import wait_until
@@ -39,8 +41,8 @@ class Worker(Breakers):
         self.ended(key.channel, key.name, outcome, seconds, probe=probe)
 
 
-def worker(engine, policy=POLICY):
-    made = Worker(engine, uuid.uuid4(), {SES: 2.0, RELAY: 2.0}, policy)
+def worker(engine, policy=POLICY, tally=CLOSED):
+    made = Worker(engine, uuid.uuid4(), {SES: 2.0, RELAY: 2.0}, policy, tally=tally)
     made.probe = False
     return made
 
@@ -135,6 +137,39 @@ def test_a_good_probe_brings_it_back_for_all(engine):
         one.look()
         assert one.allows(SES)
     assert (state(engine).opened_at, state(engine).openings) == (None, 0)
+
+
+def test_each_move_of_a_breaker_is_counted_once_in_the_fleet(engine):
+    """Open, probed in vain, open again, probed, closed: whoever of eight workers saw it, and told storage."""
+    tally = Tally()
+    fleet = [worker(engine, tally=tally) for _ in range(8)]
+    for one in fleet:
+        fails(one)
+    together(*[one.look for one in fleet])
+    for outcome in (DOWN, Accepted("r")):
+        probing(fleet, engine).call(SES, outcome)
+        for one in fleet:
+            one.look()
+    noted = [(metric, *labels) for metric, labels, _ in tally.take()]
+    moves = ["open", "half_open", "open", "half_open", "closed"]
+    assert noted == [(BREAKER_MOVES, "email", "ses", move) for move in moves]
+
+
+def probing(fleet, engine):
+    """The worker that may make the probe, once it is due."""
+    wait_until(lambda: state(engine).probe_in == 0, 5, "the probe's time")
+    assert not any(one.allows(SES) for one in fleet), "this is the wish that asks for a probe"
+
+    found = []
+
+    def allowed():
+        for one in fleet:
+            one.look()
+        found.extend(one for one in fleet if one.allows(SES))
+        return found
+
+    wait_until(allowed, 5, "the right to a probe")
+    return found[0]
 
 
 def test_a_bad_probe_opens_it_for_longer(engine):

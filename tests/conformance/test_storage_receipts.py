@@ -252,6 +252,44 @@ def test_a_receipt_before_our_commit_waits_and_is_matched(engine):
     assert parked(engine) == []
 
 
+def test_how_long_it_took_is_told_once_with_its_lane(engine):
+    """From acceptance to the first receipt that says delivered; a complaint and the same again tell nothing."""
+    wanted = sent(engine)
+    change(engine, wanted, created_at=-90.0)
+    ((lane, seconds),) = take(engine, delivered("SM1")).delivered
+    assert lane == EMAIL_HIGH
+    assert 90 <= seconds < 100
+    assert take(engine, delivered("SM1"), complaint("SM1")).delivered == []
+
+
+def test_a_scheduled_one_takes_from_its_moment(engine):
+    """What somebody wanted to wait for is no delay of ours."""
+    wanted = sent(engine)
+    change(engine, wanted, created_at=-9000.0, send_at=-50.0)
+    ((_, seconds),) = take(engine, delivered("SM1")).delivered
+    assert 50 <= seconds < 60
+
+
+def test_what_did_not_arrive_tells_no_duration(engine):
+    sent(engine)
+    assert take(engine, undelivered("SM1")).delivered == []
+
+
+def test_an_early_receipt_tells_when_it_came_not_when_it_was_matched(engine):
+    """How long it was parked is known with it, for its span too."""
+    claimed = claim_one(engine, keep_one(engine))
+    take(engine, delivered("SM1"))
+    with writing(engine) as connection:
+        connection.execute(update(parked_table).values(received_at=db_now_plus(-30.0)))
+    store(engine, [record_of(claimed)])
+    change(engine, claimed.id, created_at=-90.0)
+    found, _ = look_again(engine)
+    ((_, seconds),) = found.delivered
+    assert 55 <= seconds < 65
+    (waited,) = found.waited.values()
+    assert 30 <= waited < 40
+
+
 def test_an_early_receipt_keeps_its_words(engine):
     claimed = claim_one(engine, keep_one(engine))
     take(engine, undelivered("SM1", Reason.INVALID_RECIPIENT), Receipt("SM1", Status.UNDELIVERED))

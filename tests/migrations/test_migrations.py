@@ -185,7 +185,7 @@ def test_the_index_of_receipts_is_built_on_every_partition_beside_the_traffic(po
         with engine.connect() as busy:
             # Whoever only reads and writes rows is not waited for, nor has to wait.
             busy.execute(text("select 1"))
-            migrations.upgrade(postgres_url)
+            migrations.upgrade(postgres_url, "0011")
         with engine.connect() as connection:
             found = [tuple(one) for one in connection.execute(text(_INDEXES))]
             assert found == [
@@ -196,7 +196,7 @@ def test_the_index_of_receipts_is_built_on_every_partition_beside_the_traffic(po
             connection.execute(text("update alembic_version set version_num = '0010'"))
             connection.execute(text("drop table parked_receipts"))
             connection.commit()
-        migrations.upgrade(postgres_url)
+        migrations.upgrade(postgres_url, "0011")
         with engine.connect() as connection:
             assert [tuple(one) for one in connection.execute(text(_INDEXES))] == found
         migrations.downgrade(postgres_url, "0010")

@@ -99,7 +99,11 @@ function showLogin(message) {
 }
 
 async function logOut() {
-  await ask("/console/session", { method: "DELETE" }).catch(() => {});
+  try {
+    await ask("/console/session", { method: "DELETE" });
+  } catch (error) {
+    return say(`Not logged out, the session goes on. ${error.message}`);
+  }
   sessionStorage.clear();
   showLogin("");
 }

@@ -1,6 +1,7 @@
 """One trace from a request to the provider's word, over processes, RabbitMQ and PostgreSQL."""
 
 import json
+from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
@@ -13,6 +14,8 @@ from tests.nodes.web import Heard, Said, web_server
 
 OPTIONS = urlencode({"from": "Acme", "name": "twilio", "dangerous_plain": "true", "receipts_url": PUBLIC})
 PHONE = "+14155552671"
+#: Number, and trace, of the one that is reported before its call has ended.
+EARLY, EARLY_TRACE = 9, "0af7651916cd43dd8448eb211c80319c"
 CALLER = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -29,7 +32,7 @@ def post(fleet: Fleet, key: str, path: str, body: object, **headers: str) -> dic
     return answer.json()
 
 
-def message(number: int = 1) -> dict[str, object]:
+def message(number: int = 1) -> dict[str, Any]:
     return {
         "channel": "sms",
         "priority": "high",
@@ -83,7 +86,23 @@ def check_receipt(fleet: Fleet, spans: Collector) -> None:
     (request,) = spans.named("POST /v1/notifications")
     (receipt,) = spans.wait_for("receipt twilio", 1)
     assert (receipt.trace, receipt.parent) == (CALLER, request.id)
-    assert receipt.facts == {"notifier.provider": "twilio", "notifier.status": "delivered"}
+    told = {"notifier.provider": "twilio", "notifier.status": "delivered"}
+    assert receipt.facts == {**told, "notifier.receipt.early": False}
+    assert receipt.process["notifier.role"] == "http"
+
+
+def check_early(fleet: Fleet, key: str, spans: Collector) -> None:
+    """What was reported before our own commit is told by the relay that matched it, from when it came."""
+    traced = f"00-{EARLY_TRACE}-00f067aa0ba902b7-01"
+    post(fleet, key, "/v1/notifications", message(EARLY), traceparent=traced)
+    receipt = next(one for one in spans.wait_for("receipt twilio", 2) if one.trace == EARLY_TRACE)
+    (request,) = [one for one in spans.named("POST /v1/notifications") if one.trace == EARLY_TRACE]
+    (send,) = [one for one in spans.named("send twilio") if one.trace == EARLY_TRACE]
+    assert (receipt.parent, receipt.process["notifier.role"]) == (request.id, "relay")
+    assert receipt.facts["notifier.receipt.early"] is True
+    # Parked while the call still ran; matched a second later at the earliest. Clocks of two servers: some slack.
+    assert receipt.start < send.stop + 500_000_000
+    assert receipt.stop - receipt.start > 500_000_000
 
 
 def check_batch(fleet: Fleet, key: str, spans: Collector) -> None:
@@ -105,6 +124,8 @@ def test_one_trace_from_the_request_to_sent(tmp_path, postgres_url, rabbitmq_vho
     unwell: list[str] = []
 
     def twilio(heard: Heard) -> Said:
+        if heard.form["To"] == message(EARLY)["to"]["phone"]:
+            report(fleet.ports[0], heard.form["To"], {"MessageStatus": "delivered"})
         if not unwell:
             unwell.append("once")
             return Said(503, json.dumps({"code": 20503, "message": f"{PHONE}: {TEXT}"}).encode())
@@ -135,6 +156,7 @@ def test_one_trace_from_the_request_to_sent(tmp_path, postgres_url, rabbitmq_vho
         assert untraced not in str(spans.spans)
         check_receipt(fleet, spans)
         check_batch(fleet, key, spans)
+        check_early(fleet, key, spans)
         private = (SECRET, "1415555", TEXT, key, key[12:], "Bearer")
         assert not [one for one in private if one in str(spans.spans)]
         line = json.loads(next(line for line in fleet.log.splitlines() if "attempt_deferred" in line))

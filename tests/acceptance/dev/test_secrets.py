@@ -4,6 +4,7 @@ import signal
 from urllib.parse import urlsplit
 
 from tests.acceptance.canary import PASSWORD, Sender, bad_requests, found, sms_provider
+from tests.acceptance.canary_console import visit
 from tests.acceptance.dev.test_dev import Dev
 from tests.nodes.smtp import smtp_server
 from tests.nodes.waiting import wait_until
@@ -32,13 +33,15 @@ def test_no_line_of_notifier_dev_holds_a_secret(tmp_path):
             for one in made:
                 wait_until(lambda one=one: status(sender, one) in ENDED, 60, "its end")
             assert {status(sender, one) for one in made} >= {"sent", "failed"}
+            seals = visit(sender.port, dev.key)
         finally:
             dev.end(signal.SIGTERM)
     said = "".join(dev.lines)
     assert '"event":"attempt_refused"' in said
     assert '"event":"auth_failed"' in said
     assert '"event":"http_request"' in said
-    assert found(said) == []
+    assert '"event":"console_logout"' in said
+    assert found(said, *seals) == []
 
 
 def status(sender: Sender, made: str) -> str:

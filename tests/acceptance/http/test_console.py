@@ -4,12 +4,14 @@ import asyncio
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
 
 import msgspec
 import pytest
 import structlog
+from sqlalchemy import select, update
 
 import notifier.http
 from notifier.cli import serve
@@ -18,6 +20,8 @@ from notifier.domain.lifecycle import Mode
 from notifier.http.console_answers import ConsoleSession
 from notifier.http.sessions import COOKIE, PROOF
 from notifier.storage import api_keys
+from notifier.storage.tables import ended_sessions
+from notifier.storage.types import db_now_plus
 from tests.acceptance.http.test_sending import body
 
 ASSETS = Path(notifier.http.__file__).with_name("assets")
@@ -198,6 +202,55 @@ async def test_a_session_is_renewed_and_forgotten(door):
     gone = await as_browser(door, "DELETE", "/console/session", fresh | OURS)
     assert (gone.status, gone.body, cookie_in(gone).value) == (204, b"", "")
     assert str(cookie_in(gone)["max-age"]) == "0"
+
+
+async def test_a_log_out_ends_every_copy_of_the_session(door):
+    """Also one renewed before, by whomever; another session of the same key goes on."""
+    stolen, other = await session(door), await session(door)
+    renewed = await as_browser(door, "POST", "/console/session/renew", stolen | OURS)
+    copies = [stolen, {"Cookie": f"{COOKIE}={cookie_in(renewed).value}"}]
+    with structlog.testing.capture_logs() as logs:
+        assert (await as_browser(door, "DELETE", "/console/session", copies[1] | OURS)).status == 204
+    assert [one["event"] for one in logs if one["event"].startswith("console")] == ["console_logout"]
+    for copy in copies:
+        assert (await as_browser(door, "GET", "/v1/lanes", copy)).status == 401
+        assert (await as_browser(door, "GET", "/v1/lanes/events?events=1", copy)).status == 401
+        assert (await as_browser(door, "POST", PAUSE, copy | OURS)).status == 401
+        assert (await as_browser(door, "POST", "/console/session/renew", copy | OURS)).status == 401
+        assert (await as_browser(door, "DELETE", "/console/session", copy | OURS)).status == 204
+    assert (await as_browser(door, "GET", "/v1/lanes", other)).status == 200
+
+
+async def test_what_was_not_made_here_is_not_remembered_as_ended(door):
+    """Nobody fills the list with ids of his own."""
+    headers = await session(door)
+    forged = headers["Cookie"][:-1] + ("A" if headers["Cookie"][-1] != "A" else "B")
+    assert (await as_browser(door, "DELETE", "/console/session", {"Cookie": forged} | OURS)).status == 204
+    with door.engine.connect() as connection:
+        assert connection.execute(select(ended_sessions)).all() == []
+    assert (await as_browser(door, "GET", "/v1/lanes", headers)).status == 200
+
+
+async def test_with_storage_away_nobody_is_told_that_a_session_has_ended(door):
+    """503, and the browser keeps it: it could not be ended."""
+    headers = await session(door)
+    door.lose_storage()
+    answer = await as_browser(door, "DELETE", "/console/session", headers | OURS)
+    assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+    assert "Set-Cookie" not in answer.headers
+
+
+async def test_ended_sessions_are_forgotten_when_they_would_be_over_anyway(door):
+    """With the next log-out."""
+    gone, left = await session(door), await session(door)
+    await as_browser(door, "DELETE", "/console/session", gone | OURS)
+    with door.engine.begin() as connection:
+        connection.execute(update(ended_sessions).values(forget_at=db_now_plus(-1.0)))
+    await as_browser(door, "DELETE", "/console/session", left | OURS)
+    with door.engine.connect() as connection:
+        ((found, forget_at),) = connection.execute(select(ended_sessions)).all()
+    assert found in left["Cookie"]
+    assert forget_at > datetime.now(UTC) + timedelta(hours=11)
 
 
 async def test_the_log_in_takes_a_small_json_object_only(door):

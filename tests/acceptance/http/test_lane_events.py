@@ -14,6 +14,7 @@ from notifier.http.console_answers import LaneHistory, LaneNews
 from notifier.storage import api_keys
 from notifier.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 from tests.acceptance.http.conftest import CONFIG
+from tests.acceptance.http.test_console import OURS, as_browser, session
 from tests.acceptance.http.test_lanes import beat
 
 PATH = "/v1/lanes/events"
@@ -146,6 +147,18 @@ async def test_a_stream_ends_with_its_key(door, monkeypatch):
     async with opened(door, key) as stream:
         await stream.until("lanes")
         api_keys.revoke(door.engine, key_id_of(key))
+        while await stream.next() is not None:
+            pass
+
+
+async def test_a_stream_ends_with_its_session(door, monkeypatch):
+    """Somebody who took the cookie watches no longer than its owner."""
+    monkeypatch.setattr(lane_events, "_TRUST", 0.0)
+    headers = await session(door)
+    async with door.client.get(PATH, headers=headers) as answer:
+        stream = Stream(answer)
+        await stream.until("lanes")
+        assert (await as_browser(door, "DELETE", "/console/session", headers | OURS)).status == 204
         while await stream.next() is not None:
             pass
 

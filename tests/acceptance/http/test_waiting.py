@@ -40,7 +40,7 @@ def slow_keys(monkeypatch):
     monkeypatch.setattr(api_keys, "find", slowly)
 
 
-async def test_what_the_key_took_is_gone_for_the_intake(door, slow_keys):
+async def test_what_the_key_took_is_gone_for_the_intake(slow_keys, door):
     """The intake hears how much of its time is left."""
     asked = Asked()
     door.app._state[PARTS] = dataclasses.replace(door.app[PARTS], intake=asked)
@@ -49,7 +49,7 @@ async def test_what_the_key_took_is_gone_for_the_intake(door, slow_keys):
     assert asked.waited >= LOOKUP
 
 
-async def test_what_the_key_took_is_gone_for_a_read(door, slow_keys, monkeypatch):
+async def test_what_the_key_took_is_gone_for_a_read(slow_keys, door, monkeypatch):
     """The same for what is read."""
     told = []
     run = Offload.run

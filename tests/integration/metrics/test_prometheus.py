@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from notifier.domain.lifecycle import Mode
+from notifier.domain.lifecycle import Mode, Status
 from notifier.telemetry.metrics import TABLE
 from tests.acceptance.fleet import email, post_many
 from tests.integration.metrics.launches import MeasuredFleet, ask
@@ -125,6 +125,9 @@ def test_panels_agree_with_what_was_done(run):
     assert value('sum(notifier_dead_letters_total{reason="invalid_recipient"})') == bounces
     assert value('sum(notifier_dead_letters_total{reason="uncertain"})') == timeouts
     assert value("sum(notifier_end_to_end_seconds_count)") == run.sent - bounces - timeouts
+    delivered = run.fleet.counts()[Status.DELIVERED]
+    told = "sum(notifier_end_to_end_delivered_seconds_count)"
+    wait_until(lambda: value(told) == delivered, 10, "the receipts that a relay matched last")
     assert value("notifier_possible_duplicates_total") == 2 * timeouts
     assert value('sum(notifier_worker_threads{state="alive"})') == 8
     assert value('sum(notifier_processes{role="http"})') == 2

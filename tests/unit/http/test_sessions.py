@@ -53,22 +53,46 @@ def test_renewing_ends_twelve_hours_after_the_log_in():
     sessions = Sessions()
     made = sessions.issue(KEY_ID, HASH, now=NOW)
     for hour in range(1, 12):
-        made = sessions.issue(KEY_ID, HASH, now=NOW + hour * 3600, began=made.began)
+        made = sessions.issue(KEY_ID, HASH, now=NOW + hour * 3600, former=made)
     assert made.ends == int(NOW) + LONGEST
-    late = sessions.issue(KEY_ID, HASH, now=NOW + LONGEST + 5, began=made.began)
+    late = sessions.issue(KEY_ID, HASH, now=NOW + LONGEST + 5, former=made)
     assert not sessions.good(late, HASH, now=NOW + LONGEST + 5)
+
+
+def test_a_renewed_session_is_the_same_one():
+    """So that whoever ends it ends every copy; another log-in is another session."""
+    sessions = Sessions()
+    made = sessions.issue(KEY_ID, HASH, now=NOW)
+    renewed = sessions.issue(KEY_ID, HASH, now=NOW + 60, former=made)
+    assert (renewed.id, renewed.began) == (made.id, made.began)
+    assert renewed.mac != made.mac
+    assert sessions.issue(KEY_ID, HASH, now=NOW).id != made.id
+
+
+def test_one_whose_time_is_over_is_still_known_as_ours():
+    """It may be ended: somebody may have renewed a copy of it."""
+    sessions = Sessions()
+    made = sessions.issue(KEY_ID, HASH, now=NOW)
+    assert sessions.genuine(made, HASH)
+    assert not sessions.genuine(made, b"\0" * 32)
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"key_id": "otherkey"}, {"began": int(NOW) + 1}, {"ends": int(NOW) + 2 * LIFETIME}, {"mac": "A" * 43}],
+    [
+        {"key_id": "otherkey"},
+        {"id": "A" * 22},
+        {"began": int(NOW) + 1},
+        {"ends": int(NOW) + 2 * LIFETIME},
+        {"mac": "A" * 43},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_what_was_changed_is_not_honoured(change):
     """Neither whose it is nor when it ends can be chosen."""
     sessions = Sessions(["s" * 32])
     made = sessions.issue(KEY_ID, HASH, now=NOW)
-    names = ("key_id", "began", "ends", "mac")
+    names = ("key_id", "id", "began", "ends", "mac")
     forged = Session(**{name: getattr(made, name) for name in names} | change)
     assert sessions.good(made, HASH, now=NOW)
     assert not sessions.good(forged, HASH, now=NOW)
@@ -80,7 +104,9 @@ def test_another_secret_or_another_key_makes_another_session():
     assert not Sessions(["b" * 32]).good(made, HASH, now=NOW)
     assert not Sessions(["a" * 32]).good(made, b"\0" * 32, now=NOW)
     assert Sessions(["b" * 32, "a" * 32]).good(made, HASH, now=NOW)
-    assert Sessions(["a" * 32, "b" * 32]).issue(KEY_ID, HASH, now=NOW) == made
+    first = Sessions(["a" * 32, "b" * 32]).issue(KEY_ID, HASH, now=NOW)
+    assert Sessions(["a" * 32]).good(first, HASH, now=NOW)
+    assert not Sessions(["b" * 32]).good(first, HASH, now=NOW)
 
 
 def test_without_a_secret_the_processes_of_one_start_share_one():
@@ -115,7 +141,17 @@ def test_a_cookie_is_read_as_it_was_written():
     assert session_of(request(cookie=cookie_of(made).value)) == made
 
 
-@pytest.mark.parametrize("text", ["", "v1", "v2.a.b.c.d", "v1.k3v9x0ab.1.2." + "A" * 42, "x" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "v2",
+        "v2.a.b.c.d.e",
+        "v1.k3v9x0ab.1.2." + "A" * 43,
+        f"v2.k3v9x0ab.{'A' * 22}.1.2.{'A' * 42}",
+        "x" * 5000,
+    ],
+)
 def test_what_is_no_cookie_of_ours_is_none(text):
     assert session_of(request(cookie=text)) is None
 

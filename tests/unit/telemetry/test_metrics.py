@@ -17,6 +17,7 @@ from notifier.telemetry.tally import CLOSED, Tally
 
 #: What a label may be called: each is a closed set, or as many as there are accounts, queues and routes.
 BOUNDED = {
+    "to",
     *("channel", "priority", "provider", "outcome", "reason", "route", "method", "code", "kind", "state"),
     *("direction", "queue", "role", "version"),
 }
