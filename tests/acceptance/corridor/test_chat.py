@@ -60,7 +60,7 @@ def test_each_message_goes_to_the_chat_that_it_names(tmp_path, postgres_url, rab
         fleet.settings["NOTIFIER_CHAT_PROVIDERS"] = destinations(ops.port, dev.port)
         fleet.settings["NOTIFIER_RETRY_MEDIUM_BASE_SECONDS"] = "1"
         fleet.settings["NOTIFIER_RETRY_LOW_BASE_SECONDS"] = "1"
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.serve()
         key = fleet.key()
         fleet.work(threads=4)
@@ -106,7 +106,7 @@ def test_a_chat_that_is_out_or_slow_holds_up_no_other(tmp_path, postgres_url, ra
         Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet,
     ):
         fleet.settings["NOTIFIER_CHAT_PROVIDERS"] = destinations(ops.port, dev.port, "&rate=2/s")
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.serve()
         key = fleet.key()
         fleet.work(threads=2)

@@ -37,7 +37,7 @@ class Two:
         fleet.settings["NOTIFIER_EMAIL_PROVIDERS"] = (
             f"smtp://127.0.0.1:{fleet.smtp_port}?name=main smtp://127.0.0.1:{spare_port}?name=spare"
         )
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.start(
             *("tests.nodes.smtp", "--port", str(fleet.smtp_port), "--ledger", str(fleet.ledger)),
             *("--control", str(self.control.path)),

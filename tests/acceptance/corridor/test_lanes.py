@@ -51,7 +51,7 @@ def test_a_paused_lane_waits_on_every_worker_and_over_their_restart(
 ):
     """Nothing of it starts, the others go on; all that was accepted is sent once it goes on."""
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet:
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.sink()
         fleet.serve()
         key = fleet.key()

@@ -74,7 +74,7 @@ def test_each_token_goes_to_its_own_platform(tmp_path, postgres_url, rabbitmq_vh
             f"webpush://127.0.0.1:{push_server.port}?{vapid}&hosts=push.example.com&{plain}",
         ]
         fleet.settings["NOTIFIER_PUSH_PROVIDERS"] = accounts[0]
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         key = fleet.key()
         first = fleet.serve()
         problem = refused(fleet, key, push(FCM, "fcm"))

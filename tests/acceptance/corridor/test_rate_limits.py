@@ -42,7 +42,7 @@ def limited(folder, database_url, broker_url, *, control: Path | None = None) ->
     """An installation whose e-mail account has a limit; what stands in `control` its provider does."""
     fleet = Fleet(folder, database_url, broker_url)
     fleet.settings["NOTIFIER_EMAIL_PROVIDERS"] += f"?rate={RATE:g}/s&burst={BURST}"
-    fleet.run("alembic", "upgrade", "head")
+    fleet.migrate()
     sink = ["tests.nodes.smtp", "--port", str(fleet.smtp_port), "--ledger", str(fleet.ledger)]
     fleet.start(*sink, *(["--control", str(control)] if control else []))
     fleet.serve()

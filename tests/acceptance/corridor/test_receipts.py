@@ -69,7 +69,7 @@ def test_what_twilio_reports_ends_each_message(tmp_path, postgres_url, rabbitmq_
         fleet.settings["NOTIFIER_SMS_PROVIDERS"] = (
             f"twilio://{ACCOUNT}:{SECRET}@127.0.0.1:{server.port}?{options}"
         )
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         first = fleet.serve()
         doors += fleet.ports
         key = fleet.key()

@@ -76,7 +76,7 @@ def test_a_replay_whose_process_dies_is_carried_on_and_each_is_sent_once(
     asked, though each relay in turn is killed with -9; asked for again there is nothing left to replay.
     """
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url, NOTIFIER_RELAY_MISSING_SECONDS="2") as fleet:
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fail(fleet, ALL - MATCHING, Reason.CONTENT_REJECTED)
         ours = fail(fleet, MATCHING, Reason.PROVIDER_REJECTED)
         fleet.sink()
@@ -119,7 +119,7 @@ def test_a_relay_that_dies_between_a_release_and_its_message_repeats_nothing(
     # Nobody stands in for it, so that what it left can be looked at.
     alone = {"NOTIFIER_OUTBOX_GRACE_SECONDS": "1", "NOTIFIER_RELAY_MISSING_SECONDS": "120"}
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url, **alone) as fleet:
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         ours = fail(fleet, 5, Reason.PROVIDER_REJECTED)
         fleet.sink()
         fleet.serve()

@@ -35,7 +35,7 @@ class Run:
         fleet.settings["NOTIFIER_RETRY_HIGH_BASE_SECONDS"] = "0.1"
         fleet.settings["NOTIFIER_RETRY_MEDIUM_BASE_SECONDS"] = "0.1"
         fleet.settings["NOTIFIER_RETRY_LOW_BASE_SECONDS"] = "0.1"
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.sink()
         fleet.serve(processes=2)
         wait_until(lambda: len(fleet.told_on) == 2, 30, "both probe ports")
