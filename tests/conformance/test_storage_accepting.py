@@ -105,10 +105,9 @@ def test_a_thousand_are_kept_in_one_statement_with_ids_in_order_of_time(engine):
     assert second[0].created_at >= first[0].created_at
 
 
-def test_a_clock_that_is_hours_off_changes_nothing_on_postgresql(postgres_url, tmp_path):
+def test_a_clock_that_is_hours_off_changes_nothing_on_postgresql(migrated_postgres_url):
     """Promise 12: a host whose clock is wrong decides nothing."""
-    migrate(postgres_url, tmp_path)
-    with engine_at(postgres_url, clock=lambda: time.time() - 7200) as engine:
+    with engine_at(migrated_postgres_url, clock=lambda: time.time() - 7200) as engine:
         made = keep(engine, [new()])[0]
         assert abs((made.created_at - datetime.now(UTC)).total_seconds()) < 60
         assert abs((time_of(made.id) - datetime.now(UTC)).total_seconds()) < 60

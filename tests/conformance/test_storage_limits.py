@@ -138,11 +138,11 @@ print(json.dumps(given))
 """
 
 
-def test_sixteen_processes_never_over_grant(postgres_engine, postgres_url):
+def test_sixteen_processes_never_over_grant(postgres_engine, migrated_postgres_url):
     """All lease one limit as fast as they can: no two permits have one moment, and in no window are too many."""
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", ASKING, postgres_url],
+            [sys.executable, "-c", ASKING, migrated_postgres_url],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

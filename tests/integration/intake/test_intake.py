@@ -40,19 +40,17 @@ PATIENCE = 8.0
 
 
 @pytest.fixture
-def engine(database_url, tmp_path_factory):
-    migrate(database_url, tmp_path_factory.getbasetemp() / "storage-template")
-    with engine_at(database_url) as made:
+def engine(migrated_url):
+    with engine_at(migrated_url) as made:
         yield made
-    balances(database_url)
+    balances(migrated_url)
 
 
 @pytest.fixture
-def postgres_engine(postgres_url, tmp_path):
-    migrate(postgres_url, tmp_path)
-    with engine_at(postgres_url) as made:
+def postgres_engine(migrated_postgres_url):
+    with engine_at(migrated_postgres_url) as made:
         yield made
-    balances(postgres_url)
+    balances(migrated_postgres_url)
 
 
 def balances(url):
