@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from notifier.storage import migrations
+from tests import order
 from tests.nodes import folders
 from tests.nodes.postgres import PostgresNode
 from tests.nodes.rabbitmq import RabbitmqNode
 from tests.storms.kit import form, summary
+
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure(config):
@@ -23,6 +26,11 @@ def pytest_configure(config):
     if "TMPDIR" not in os.environ and memory is not None:
         os.environ["TMPDIR"] = str(memory)
         tempfile.tempdir = None  # ask again
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that no core waits for them at the end; within a file as ever."""
+    items.sort(key=lambda item: order.place(item.path.relative_to(ROOT).as_posix()))
 
 
 class SaidAtOnce:
