@@ -30,8 +30,9 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def postgres():
+    """One server for these tests, which leave it running."""
     node = PostgresNode()
     node.start()
     yield node
@@ -71,15 +72,15 @@ def _family(pid):
 @pytest.mark.parametrize("end", ["crash", "restart"])
 def test_postgres_keeps_a_committed_row(postgres, end):
     """What was committed is there after an immediate stop, and after an orderly restart."""
-    _query(postgres, "CREATE TABLE kept (id int)")
-    _query(postgres, "INSERT INTO kept VALUES (7)")
+    _query(postgres, f"CREATE TABLE kept_{end} (id int)")
+    _query(postgres, f"INSERT INTO kept_{end} VALUES (7)")
     if end == "crash":
         postgres.crash()
         assert not postgres.answers()
         postgres.start()
     else:
         postgres.restart()
-    assert _query(postgres, "SELECT id FROM kept") == [(7,)]
+    assert _query(postgres, f"SELECT id FROM kept_{end}") == [(7,)]
 
 
 def test_postgres_listens_on_loopback_with_real_durability(postgres):
