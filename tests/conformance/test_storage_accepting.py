@@ -206,18 +206,18 @@ def test_the_second_with_a_key_waits_for_the_first_and_takes_it_if_that_fails(en
             with writing(engine) as connection:
                 accepting.take_keys(connection, [key(name)])
                 taken.set()
-                go.wait(10)
+                go.wait(60)
                 if fails:
                     connection.rollback()
 
         def second(name=name, taken=taken, seen=seen):
-            taken.wait(10)
+            taken.wait(60)
             seen.append(take(engine, key(name)))
 
         threads = [threading.Thread(target=act, daemon=True) for act in (first, second)]
         for thread in threads:
             thread.start()
-        assert taken.wait(10)
+        assert taken.wait(60)
         threads[1].join(0.3)
         assert threads[1].is_alive(), "the second must wait"
         go.set()
@@ -233,11 +233,11 @@ def test_waiting_for_a_key_ends_with_a_lock_timeout_on_postgresql(postgres_engin
         with writing(postgres_engine) as connection:
             accepting.take_keys(connection, [key()])
             taken.set()
-            go.wait(20)
+            go.wait(60)
 
     thread = threading.Thread(target=first, daemon=True)
     thread.start()
-    assert taken.wait(10)
+    assert taken.wait(60)
     began = time.monotonic()
     with pytest.raises(Exception) as caught:
         take(postgres_engine, key())

@@ -6,6 +6,7 @@ tells the interpreter or the loader something, or without Linux's process descri
 """
 
 import array
+import atexit
 import functools
 import json
 import os
@@ -115,6 +116,15 @@ class _Nursery:
             raise RuntimeError("the nursery does not answer")
         return ours, int(ours.recv(16))
 
+    def close(self) -> None:
+        """It ends, and what it forked goes on."""
+        self._control.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:  # a fork of ours holds our end
+            self._process.kill()
+            self._process.wait()
+
 
 def start(
     *arguments: str,
@@ -165,7 +175,9 @@ def run(
 
 @functools.cache
 def _nursery() -> _Nursery:
-    return _Nursery()
+    made = _Nursery()
+    atexit.register(made.close)
+    return made
 
 
 def _as_here(env: Mapping[str, str]) -> bool:

@@ -35,6 +35,7 @@ class Cli:
     def __init__(self, folder, **env):
         self.folder = folder
         self.env = env
+        self._started = []
 
     def environment(self):
         """This process's variables without any setting of a developer's own."""
@@ -45,7 +46,14 @@ class Cli:
         """A command that goes on running; its output is read through pipes."""
         pipe = subprocess.PIPE
         told = {"cwd": self.folder, "env": self.environment(), "stdout": pipe, "stderr": pipe, "text": True}
-        return programs.start("notifier", *map(str, arguments), **told)
+        self._started.append(programs.start("notifier", *map(str, arguments), **told))
+        return self._started[-1]
+
+    def close(self):
+        """End what a failed test has left running."""
+        for process in self._started:
+            process.kill()
+            process.wait(30)
 
     def run(self, *arguments, code=0):
         """The command's ending, which must be `code`; never a traceback."""
@@ -95,7 +103,9 @@ class Dev:
 @pytest.fixture
 def cli(tmp_path):
     """The command in an empty folder."""
-    return Cli(tmp_path)
+    made = Cli(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

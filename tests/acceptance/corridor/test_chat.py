@@ -118,7 +118,7 @@ def test_a_chat_that_is_out_or_slow_holds_up_no_other(tmp_path, postgres_url, ra
             for one in ask(fleet, key, "/v1/providers")["data"]
             if one["channel"] == "chat"
         }
-        wait_until(lambda: opened() == {"ops": "open", "dev": "closed"}, 20, "its breaker to open")
+        wait_until(lambda: opened() == {"ops": "open", "dev": "closed"}, 60, "its breaker to open")
         post_many(fleet.ports, fleet.key(), [chat("ops") for _ in range(8)])
         post_many(fleet.ports, fleet.key(), [chat("dev") for _ in range(20)])
         wait_until(lambda: len(dev.heard) == 20, 30, "the other chat's messages")

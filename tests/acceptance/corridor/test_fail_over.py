@@ -100,7 +100,7 @@ def test_traffic_moves_and_moves_back(two):
     two.control.set(reply={"RCPT": "451 4.3.0 local error"})
     failing = two.send(60)
     assert sent_by(two.by_spare(), failing) == 60
-    wait_until(two.is_out, 10, "the breaker to be told to the fleet")
+    wait_until(two.is_out, 60, "the breaker to be told to the fleet")
 
     two.control.set(hang=True)
     hanging = two.send(40)

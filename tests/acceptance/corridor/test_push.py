@@ -47,7 +47,7 @@ def refused(fleet: Fleet, key: str, body: dict[str, object]) -> dict[str, object
         {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
     with pytest.raises(urllib.error.HTTPError) as found:
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=60)
     with found.value as answer:
         assert answer.code == 422
         problem: dict[str, object] = json.loads(answer.read())

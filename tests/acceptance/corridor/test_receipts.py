@@ -41,7 +41,7 @@ def report(port: int, to: str, said: Mapping[str, str], token: str = SECRET, tol
         headers={"X-Twilio-Signature": signature(told, fields, token)},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         with error:

@@ -141,7 +141,7 @@ def kill_in_the_middle(
 
 
 def metrics_of(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         return str(answer.read(), "utf-8")
 
 

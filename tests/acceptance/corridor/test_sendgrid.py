@@ -50,7 +50,7 @@ def report(port: int, *events: dict[str, object], signed: bytes | None = None) -
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -75,7 +75,7 @@ def post(port, key, body):
         f"http://127.0.0.1:{port}/v1/notifications", json.dumps(body).encode(), headers
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, None
     except urllib.error.HTTPError as refused:
         with refused:

@@ -64,7 +64,7 @@ class Dev:
 
     def get(self, path: str) -> dict:
         request = urllib.request.Request(self.address + path, headers={"Authorization": f"Bearer {self.key}"})
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     def end(self, number: int) -> int:
@@ -145,7 +145,7 @@ def test_each_start_makes_a_new_key_and_ends_the_old_one(started):
         second.address + "/v1/notifications", headers={"Authorization": f"Bearer {key}"}
     )
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=5)
+        urllib.request.urlopen(request, timeout=60)
     with caught.value as refused:
         assert refused.code == 401
 

@@ -115,11 +115,11 @@ def locked(engine):
             else:
                 connection.execute(text("lock table notifications in exclusive mode"))
             held.set()
-            go.wait(20)
+            go.wait(60)
 
     thread = threading.Thread(target=hold, daemon=True)
     thread.start()
-    assert held.wait(10)
+    assert held.wait(60)
     try:
         yield
     finally:
@@ -185,7 +185,7 @@ def locked_until_waiting(engine, number):
         def write(self, tickets):
             if not first.is_set():
                 first.set()
-                go.wait(10)
+                go.wait(60)
             return super().write(tickets)
 
     intake = Intake(Slow(engine), Admission(Limits()), lambda rows: None, wait=10)
@@ -197,10 +197,10 @@ def locked_until_waiting(engine, number):
 
     starter = threading.Thread(target=start, daemon=True)
     starter.start()
-    assert first.wait(10)
+    assert first.wait(60)
 
     def waiting():
-        wait_until(lambda: len(intake._waiting) >= number, 10, f"{number} waiting submissions")
+        wait_until(lambda: len(intake._waiting) >= number, 60, f"{number} waiting submissions")
         go.set()
 
     try:

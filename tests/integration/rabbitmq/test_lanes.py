@@ -91,7 +91,7 @@ class Running:
         self.done.release()
 
     def send(self, lane, count):
-        self.publisher.publish(new_messages(count, lane)).result(20)
+        self.publisher.publish(new_messages(count, lane)).result(60)
 
     def finish(self, count):
         for _ in range(count):
