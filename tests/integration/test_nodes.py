@@ -193,8 +193,9 @@ def test_a_fresh_vhost_is_deleted_with_its_queues(rabbitmq):
         connection = pika.BlockingConnection(pika.URLParameters(url))
         connection.channel().queue_declare("q", durable=True, arguments={"x-queue-type": "quorum"})
         connection.close()
-        assert vhost in rabbitmq.ctl("list_vhosts").split()
-    assert vhost not in rabbitmq.ctl("list_vhosts").split()
+        assert vhost in rabbitmq.vhosts()
+        assert rabbitmq.queues(vhost) == {"q"}
+    assert vhost not in rabbitmq.vhosts()
 
 
 def test_rabbitmq_leaves_nothing_behind():
@@ -222,9 +223,10 @@ def test_two_nodes_may_share_a_name_server_and_a_cookie():
     try:
         for node in nodes:
             node.start()
-        for command in (["stop_app"], ["join_cluster", nodes[0].name], ["start_app"]):
-            nodes[1].ctl(*command)
-        running = nodes[0].ctl("eval", "lists:sort(rabbit_nodes:all_running()).")
+        joins = f"rabbit_mnesia:join_cluster('{nodes[0].name}', disc)."
+        for command in ("rabbit:stop().", joins, "rabbit:start()."):  # as rabbitmqctl does
+            nodes[1].evaluate(command)
+        running = nodes[0].evaluate("lists:sort(rabbit_nodes:all_running()).")
         assert "one@localhost" in running
         assert "two@localhost" in running
     finally:

@@ -133,7 +133,7 @@ def test_an_alarm_refuses_and_ends(own_node, make_publisher, make_broker):
     publisher = make_publisher(own_node.url)
     group = new_messages(5)
     publisher.publish(group).result(60)
-    own_node.ctl("set_vm_memory_high_watermark", "absolute", "1000")
+    own_node.set_alarm("memory")
     try:
         # The first message after the alarm makes the broker block the connection.
         first = publisher.publish(new_messages(1))
@@ -147,7 +147,7 @@ def test_an_alarm_refuses_and_ends(own_node, make_publisher, make_broker):
         assert ids(take(consumer, 5)) == [message.id for message in group]
         link = publisher._running()._link
     finally:
-        own_node.ctl("set_vm_memory_high_watermark", "0.6")
+        own_node.clear_alarm("memory")
     wait_until(lambda: publisher.connected, 30, "the alarm's end")
     assert publisher._running()._link is link
     wait_for_confirms(publisher)

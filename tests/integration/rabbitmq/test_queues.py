@@ -37,10 +37,10 @@ def limited(rabbitmq_node, url):
     """(user, password, URL) of one who may read and write but make nothing."""
     user, password = "limited", secrets.token_hex(12)
     vhost = url.rsplit("/", 1)[1]
-    rabbitmq_node.ctl("add_user", user, password)
-    rabbitmq_node.ctl("set_permissions", "--vhost", vhost, user, "^$", ".*", ".*")
+    rabbitmq_node.add_user(user, password)
+    rabbitmq_node.set_permissions(user, vhost, configure="^$", write=".*", read=".*")
     yield user, password, f"amqp://{user}:{password}@127.0.0.1:{rabbitmq_node.port}/{vhost}"
-    rabbitmq_node.ctl("delete_user", user)
+    rabbitmq_node.delete_user(user)
 
 
 @pytest.fixture
@@ -142,8 +142,7 @@ def test_classic_queues_work_by_setting(url, make_broker, prefix):
 def test_only_main_and_dead_queues_are_made(rabbitmq_node, url, make_broker, prefix):
     """Two queues a lane: no delay queues."""
     make_broker(url, lanes=Lane.all()).declare_all(Lane.all())
-    listed = rabbitmq_node.ctl("list_queues", "--vhost", url.rsplit("/", 1)[1], "name", "--no-table-headers")
-    ours = {name for name in listed.split() if name.startswith(prefix)}
+    ours = {name for name in rabbitmq_node.queues(url.rsplit("/", 1)[1]) if name.startswith(prefix)}
     mains = {lane.queue(prefix) for lane in Lane.all()}
     assert ours == mains | {f"{name}.XQ" for name in mains}
 
@@ -165,10 +164,9 @@ def test_a_worker_process_keeps_lanes_plus_two_connections(rabbitmq_node, make_b
         wait_until(lambda: all(n == 1 for _, n in broker.counts(names).values()), 30, "nine consumers")
         message = new_messages(1)[0]
         actors[0].send(v=1, lane=message.lane.name, id=f"ntf_{message.id}", units=1)
-        listed = rabbitmq_node.ctl("list_connections", "vhost", "--no-table-headers").split()
+        count = rabbitmq_node.connections(own.rsplit("/", 1)[1])
         worker.stop(timeout=30_000)
         broker.close()
-    count = listed.count(own.rsplit("/", 1)[1])
     assert len(Lane.all()) < count <= len(Lane.all()) + 2
 
 
@@ -185,13 +183,10 @@ def test_closing_leaves_no_connection(rabbitmq_node, make_broker, prefix):
             with pytest.raises(ConnectionClosed):
                 take(lost, 1)
             lost.close()
-        broker.close()
         vhost = own.rsplit("/", 1)[1]
-        wait_until(
-            lambda: vhost not in rabbitmq_node.ctl("list_connections", "vhost"),
-            20,
-            "the last connection's end",
-        )
+        assert rabbitmq_node.connections(vhost), "the broker's own"
+        broker.close()
+        wait_until(lambda: not rabbitmq_node.connections(vhost), 60, "the last connection's end")
 
 
 def test_no_credentials_in_logs_or_errors(limited, make_broker, make_publisher, caplog, capsys):
