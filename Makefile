@@ -10,12 +10,13 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 # Most tests wait for servers of their own, so more of them run than there are cores.
 JOBS   ?= 3
-# The longest files first, so that no core waits for them at the end: storms in their short form, then all others.
-TESTS  ?= $(LONG) tests/storms tests/stock tests/acceptance tests
+# In the order of tests/order.py, storms in their short form.
+TESTS  ?= tests
 # At full count one file at a time: two at once fill two cores, and then times that are promised don't hold.
 STORMS ?= 1
 LONG   := $(addprefix tests/storms/test_,$(addsuffix .py,crash_points provider relays database_network rabbitmq_cluster soak))
-ALL    := $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/storms/test_*.py))) tests/stock
+ALL    := $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/storms/test_*.py))) tests/stock \
+          tests/acceptance/corridor/test_ten_thousand.py
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 COMPILE := --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11
