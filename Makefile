@@ -15,8 +15,7 @@ TESTS  ?= tests
 # At full count one file at a time: two at once fill two cores, and then times that are promised don't hold.
 STORMS ?= 1
 LONG   := $(addprefix tests/storms/test_,$(addsuffix .py,crash_points provider relays database_network rabbitmq_cluster soak))
-ALL    := $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/storms/test_*.py))) tests/stock \
-          tests/acceptance/corridor/test_ten_thousand.py
+ALL    := $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/storms/test_*.py))) tests/stock
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 COMPILE := --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11
