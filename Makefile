@@ -10,8 +10,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 # Most tests wait for servers of their own, so more of them run than there are cores.
 JOBS   ?= 3
-# The longest files first, so that no core waits for them at the end: storms in their short form, then all others.
-TESTS  ?= $(LONG) tests/storms tests/stock tests/acceptance tests
+# In the order of tests/order.py, storms in their short form.
+TESTS  ?= tests
 # At full count one file at a time: two at once fill two cores, and then times that are promised don't hold.
 STORMS ?= 1
 LONG   := $(addprefix tests/storms/test_,$(addsuffix .py,crash_points provider relays database_network rabbitmq_cluster soak))

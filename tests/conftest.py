@@ -1,15 +1,20 @@
 """Private servers for the tests: started once, at the first test that asks; a fresh corner for each test."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from notifier.storage import migrations
+from tests import order
 from tests.nodes import folders
 from tests.nodes.postgres import PostgresNode
 from tests.nodes.rabbitmq import RabbitmqNode
 from tests.storms.kit import form, summary
+
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure(config):
@@ -21,6 +26,11 @@ def pytest_configure(config):
     if "TMPDIR" not in os.environ and memory is not None:
         os.environ["TMPDIR"] = str(memory)
         tempfile.tempdir = None  # ask again
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that no core waits for them at the end; within a file as ever."""
+    items.sort(key=lambda item: order.place(item.path.relative_to(ROOT).as_posix()))
 
 
 class SaidAtOnce:
@@ -90,6 +100,39 @@ def database_url(request, tmp_path):
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'notifier.db'}"
     return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_node):
+    """The name of a migrated database to make others like: a migration costs more than most tests."""
+    postgres_node.create_database("migrated")
+    migrations.upgrade(postgres_node.url("migrated"))
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory):
+    """A migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "notifier.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres_node, migrated_database):
+    """The SQLAlchemy URL of a migrated PostgreSQL database, dropped after the test."""
+    with postgres_node.fresh_database(migrated_database) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request, tmp_path):
+    """A migrated database of each kind in turn."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("migrated_postgres_url")
+    path = tmp_path / "notifier.db"
+    shutil.copy(request.getfixturevalue("migrated_file"), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture

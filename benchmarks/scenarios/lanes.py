@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks import calls, windows
+from benchmarks.checks import same
 from benchmarks.figures import Finding, Pairs
 from benchmarks.scenarios.busy_lane import busy_lane
 from benchmarks.service import BATCH, Service
@@ -22,8 +23,14 @@ IDS = ("P8", "L1", "L2", "L3", "L4")
 Lanes = tuple[Lane, ...]
 _ALL = Lane.all()
 _WEIGHTS = {Priority.HIGH: 4.0, Priority.MEDIUM: 2.0, Priority.LOW: 1.0}
-#: Seconds after the first call until a worker is under way, and until reserves and room are released.
-_WARM, _RELEASED = 2.0, 15.0
+#: Seconds after the first call until a worker is under way, and until reserves and room are released. A reserve is released
+#: where nobody waits long for a thread without it: calls of 200 ms on 32 threads keep one for as long as high was lately active.
+_WARM, _RELEASED = 2.0, 30.0
+_KEPT_NOW = """
+    SELECT (report->'scheduler'->'reserves'->>'high')::int + (report->'scheduler'->'reserves'->>'medium')::int
+      + (report->'scheduler'->>'threads')::int - (report->'scheduler'->'lanes'->%s->>'bulkhead')::int
+    FROM workers WHERE role = 'worker' ORDER BY beat_at DESC LIMIT 1
+"""
 #: L4: what may be set aside of 32 threads, and the time for two ticks and for the last calls to end.
 _KEPT, _SOON = 14, 0.7
 
@@ -45,8 +52,9 @@ class _Side:
         threads: int,
         until: Callable[[float], bool],
         program: str = "benchmarks.worker",
+        look: Callable[[], None] = lambda: None,
     ) -> Timeline:
-        """The provider's calls of one worker from its first on, until `until(seconds since then)`."""
+        """The provider's calls of one worker from its first on, until `until(seconds since then)`, and a last look."""
         self.service.reset()
         for lanes, count in filled.items():
             self.service.fill(self.door, _whole(count), lanes)
@@ -57,6 +65,7 @@ class _Side:
             wait_until(lambda: calls.count(ledger) > 0, 60, "the first call")
             first = min(calls.read(ledger).values())
             wait_until(lambda: until((calls.now() - first) / SECOND), 180, "the end of the span")
+            look()
             found = calls.read(ledger)
         return windows.timeline(found, self.service.lanes_of(found))
 
@@ -143,8 +152,12 @@ def _all_high(side: _Side) -> list[Finding]:
 
 def _idle(side: _Side) -> list[Finding]:
     """Eight lanes have a little, the ninth has a lot."""
-    threads, seconds = 32, 0.2
+    threads, seconds = 32, 0.1
     ninth = Lane(Channel.SMS, Priority.LOW)
+
+    def released() -> None:
+        same("threads kept for others", side.service.number(_KEPT_NOW % f"'{ninth.name}'"), 0)
+
     eight = tuple(lane for lane in _ALL if lane != ninth)
     names = [lane.name for lane in eight]
     possible = threads / seconds
@@ -156,7 +169,9 @@ def _idle(side: _Side) -> list[Finding]:
     enough = 2 * few / possible + _RELEASED + 12
     for _ in range(side.sizes.rounds):
         filled = {eight: few, (ninth,): int(possible * enough * 1.1)}
-        found = side.timeline(filled, seconds, threads=threads, until=lambda past: past > enough)
+        found = side.timeline(
+            filled, seconds, threads=threads, until=lambda past: past > enough, look=released
+        )
         idle = windows.last_of(found, names)
         soon.append(windows.rate(found, idle + int(_SOON * SECOND), 2.0))
         later.append(windows.rate(found, idle + int(_RELEASED * SECOND), 5.0))

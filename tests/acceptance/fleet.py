@@ -8,8 +8,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,9 +18,11 @@ import aiohttp
 
 from notifier.domain.keys import SCOPES, new_key
 from notifier.domain.lifecycle import Mode, Status
-from notifier.storage import api_keys, changes, workers
+from notifier.storage import api_keys, changes, migrations, workers
 from notifier.storage.engine import Use, make_engine
+from tests.nodes import programs
 from tests.nodes.ports import free_port
+from tests.nodes.programs import Program
 from tests.nodes.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ class Fleet:
         self.ledger = folder / "mails.ledger"
         self.smtp_port = free_port()
         self.ports: list[int] = []
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Program] = []
         self._log = (folder / "fleet.log").open("ab")
         self.settings = {
             "NOTIFIER_DATABASE_URL": database_url,
@@ -86,35 +86,26 @@ class Fleet:
 
     def run(self, *arguments: str) -> str:
         """A command to its end; its output."""
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = programs.run(*arguments, cwd=ROOT, env=self.environment, timeout=120)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def migrate(self) -> None:
+        """The newest revision, here and now: that the commands bring it about is told elsewhere."""
+        migrations.upgrade(self.settings["NOTIFIER_DATABASE_URL"])
+
+    def start(self, *arguments: str) -> Program:
         """A process that stays."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        told = {"cwd": ROOT, "env": self.environment, "stdout": self._log, "stderr": self._log}
+        process = programs.start(*arguments, **told)
         self._processes.append(process)
         return process
 
-    def sink(self) -> subprocess.Popen[bytes]:
+    def sink(self) -> Program:
         """The SMTP server, in its own process."""
         return self.start("tests.nodes.smtp", "--port", str(self.smtp_port), "--ledger", str(self.ledger))
 
-    def serve(self, processes: int = 1) -> subprocess.Popen[bytes]:
+    def serve(self, processes: int = 1) -> Program:
         """An HTTP server, ready."""
         port = free_port()
         self.ports.append(port)
@@ -122,7 +113,7 @@ class Fleet:
         wait_until(lambda: ready(port), 30, f"the door on {port}")
         return process
 
-    def work(self, processes: int = 1, threads: int = 8) -> subprocess.Popen[bytes]:
+    def work(self, processes: int = 1, threads: int = 8) -> Program:
         """A `dramatiq` launch: worker processes and their relay."""
         arguments = ["dramatiq", "notifier.worker", "-p", str(processes), "-t", str(threads)]
         return self.start(*arguments, "--worker-shutdown-timeout", "9000")
@@ -133,11 +124,11 @@ class Fleet:
             lambda: len(workers.living(self.engine, 3, "worker")) >= number, timeout, f"{number} workers"
         )
 
-    def kill(self, processes: Iterable[subprocess.Popen[bytes]] | None = None) -> None:
+    def kill(self, processes: Iterable[Program] | None = None) -> None:
         """-9, with all children; by default everything that runs."""
         self._end(signal.SIGKILL, processes)
 
-    def stop(self, processes: Iterable[subprocess.Popen[bytes]]) -> list[int]:
+    def stop(self, processes: Iterable[Program]) -> list[int]:
         """SIGTERM to the leaders, as an init system does; their exit codes."""
         chosen = list(processes)
         for process in chosen:
@@ -146,7 +137,7 @@ class Fleet:
         self._processes = [process for process in self._processes if process not in chosen]
         return codes
 
-    def _end(self, number: int, processes: Iterable[subprocess.Popen[bytes]] | None) -> None:
+    def _end(self, number: int, processes: Iterable[Program] | None) -> None:
         chosen = list(self._processes if processes is None else processes)
         for process in chosen:
             try:

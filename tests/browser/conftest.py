@@ -53,7 +53,7 @@ def fleet(tmp_path_factory, module_postgres_url, module_rabbitmq_vhost_url):
     """Door, worker and SMTP server, shared by the tests of a module."""
     folder = tmp_path_factory.mktemp("browser")
     with Installation(folder, module_postgres_url, module_rabbitmq_vhost_url) as made:
-        made.run("alembic", "upgrade", "head")
+        made.migrate()
         made.sink()
         made.serve()
         made.work(threads=THREADS)

@@ -66,7 +66,7 @@ def discard_all(fleet):
         data=json.dumps({"filter": {}}).encode(),
         headers={"Authorization": f"Bearer {fleet.key()}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    with urllib.request.urlopen(asked, timeout=60) as answer:
         assert answer.status == 200
 
 
@@ -141,7 +141,7 @@ def test_threads_are_seen_to_move_between_lanes(fleet, key, slow, open_tab):
     again = open_tab()
     again.page.context.add_cookies(tab.page.context.cookies())
     again.page.reload()
-    wait_until(lambda: again.running(HIGH) + again.running(LOW) > 0, 20, "the picture in another tab")
+    wait_until(lambda: again.running(HIGH) + again.running(LOW) > 0, 60, "the picture in another tab")
     box = again.page.locator(f'path[data-lane="{LOW}"]').bounding_box()
     assert box["width"] >= widths[0]
     wait_until(lambda: sum(fleet.delivered().values()) >= before + 210, 90, "the flood's end")
@@ -303,7 +303,7 @@ def test_everything_can_be_read_and_reached(fleet, key, slow, open_tab, pictures
     send(fleet, 60, "low")
     send(fleet, 30, "high")
     wait_until(
-        lambda: all(tab.drawn(lane) for lane in (LOW, HIGH)), 20, "threads of both lanes in the picture"
+        lambda: all(tab.drawn(lane) for lane in (LOW, HIGH)), 60, "threads of both lanes in the picture"
     )
     look(tab, faults, "lanes", pictures)
     tab.go("Search")

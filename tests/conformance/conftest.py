@@ -2,20 +2,18 @@
 
 import pytest
 
-from tests.conformance.storage_kit import engine_at, migrate
+from tests.conformance.storage_kit import engine_at
 
 
 @pytest.fixture
-def engine(database_url, tmp_path_factory):
+def engine(migrated_url):
     """A migrated database of each kind in turn."""
-    migrate(database_url, tmp_path_factory.getbasetemp() / "storage-template")
-    with engine_at(database_url, pool_size=20) as made:
+    with engine_at(migrated_url, pool_size=20) as made:
         yield made
 
 
 @pytest.fixture
-def postgres_engine(postgres_url, tmp_path_factory):
+def postgres_engine(migrated_postgres_url):
     """A migrated PostgreSQL database, for what only it has."""
-    migrate(postgres_url, tmp_path_factory.getbasetemp() / "storage-template")
-    with engine_at(postgres_url, pool_size=20) as made:
+    with engine_at(migrated_postgres_url, pool_size=20) as made:
         yield made

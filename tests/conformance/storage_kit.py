@@ -213,7 +213,7 @@ def together(*acts: Callable[[], object], timeout: float = 60) -> list[Any]:
 
     def run(position: int, act: Callable[[], object]) -> None:
         try:
-            start.wait(10)
+            start.wait(60)
             results[position] = act()
         except BaseException as error:  # noqa: BLE001 - raised again in the caller
             errors.append(error)

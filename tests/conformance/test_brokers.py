@@ -381,7 +381,7 @@ def test_a_closed_publisher_confirms_nothing(harness):
     harness.publisher.close()
     assert not harness.publisher.connected
     with pytest.raises(Exception, match="closed"):
-        harness.publisher.publish(new_messages(1)).result(5)
+        harness.publisher.publish(new_messages(1)).result(60)
 
 
 def test_a_worker_runs_every_message_of_nine_lanes_once(full_harness):
@@ -422,7 +422,7 @@ def test_an_actor_that_raises_settles_nothing(harness):
     sent = harness.publish_new(1)
     worker = dramatiq.Worker(harness.broker, worker_threads=1, worker_timeout=100)
     worker.start()
-    assert ran.wait(20)
+    assert ran.wait(60)
     worker.stop(timeout=30_000)
     assert ids(take(harness.consumer(), 1)) == [sent[0].id]
     assert harness.dead() == 0

@@ -128,7 +128,7 @@ def test_a_kept_connection_that_was_closed_is_replaced(candidate):
     with web_server(replace(http_of(candidate).accepts, closes=True)) as server:
         provider = provider_at(candidate, server)
         assert isinstance(sent(provider, candidate), Accepted)
-        assert server.ended.wait(10)
+        assert server.ended.wait(60)
         assert isinstance(sent(provider, candidate), Accepted)
         provider.close()
         assert (len(server.heard), server.connections) == (2, 2)
@@ -142,7 +142,7 @@ def test_each_thread_has_its_own(candidate):
 
         def work(number: int) -> None:
             provider = provider_at(candidate, server)
-            begin.wait(10)
+            begin.wait(60)
             for _ in range(3):
                 message = candidate.outgoing(id=UUID(int=number))
                 outcomes.append(provider.send(message, Deadline(20)))

@@ -1,8 +1,8 @@
 """Rate limits in PostgreSQL: the same arithmetic as the domain's, and one bound for any number of processes."""
 
 import json
+import os
 import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from notifier.storage import migrations, rate_limits
 from notifier.storage.engine import writing
 from notifier.storage.tables import rate_limits as table
 from tests.conformance.storage_kit import engine_at
+from tests.nodes import programs
 from tests.nodes.postgres import PostgresNode
 
 ROOT = Path(__file__).parents[2]
@@ -120,41 +121,15 @@ def test_a_crash_of_the_database_empties_the_table_and_gives_nothing_twice(tmp_p
         node.stop()
 
 
-ASKING = """
-import json, sys
-from notifier.domain.limits import Ask, Limit
-from notifier.storage import rate_limits
-from notifier.storage.engine import Use, make_engine
-engine, limit = make_engine(sys.argv[1], Use(name="test", pool_size=1)), Limit("email/ses", 0.005, burst=20)
-given = []
-engine.connect().close()
-print("ready", flush=True)
-sys.stdin.readline()
-for _ in range(100):
-    told = rate_limits.lease(engine, limit, Ask(wanted=7))
-    now = told.end - (told.first + told.granted * told.interval)
-    given += [now + told.first + number * told.interval for number in range(told.granted)]
-print(json.dumps(given))
-"""
-
-
-def test_sixteen_processes_never_over_grant(postgres_engine, postgres_url):
+def test_sixteen_processes_never_over_grant(postgres_engine, migrated_postgres_url, tmp_path):
     """All lease one limit as fast as they can: no two permits have one moment, and in no window are too many."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", ASKING, postgres_url],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(16)
-    ]
+    go = tmp_path / "go"
+    asking = ("tests.conformance.asking", migrated_postgres_url, str(go))
+    pipe = {"stdout": subprocess.PIPE, "text": True}
+    started = [programs.start(*asking, cwd=ROOT, env=os.environ, **pipe) for _ in range(16)]
     for one in started:
         assert one.stdout.readline() == "ready\n"
-    for one in started:
-        one.stdin.write("go\n")
-        one.stdin.flush()
+    go.touch()
     given_ = sorted(moment for one in started for moment in json.loads(one.communicate(timeout=120)[0]))
     assert all(one.returncode == 0 for one in started)
     assert len(given_) > 100

@@ -80,7 +80,7 @@ def test_at_most_five_statements_a_second_and_none_for_a_limit_that_is_not_in_us
         assert set(said) == {"email/ses"}
         assert len(said) <= 5 * took + 2
         # What is left returns, and then there is nothing to ask.
-        wait_until(lambda: worker.permits.stocks["email/ses"].next_look(time.monotonic()) is None, 10, "rest")
+        wait_until(lambda: worker.permits.stocks["email/ses"].next_look(time.monotonic()) is None, 60, "rest")
         before = len(said)
         worker.send(1, SMS_HIGH, "twilio")
         assert "email/ses" not in said[before:]
@@ -99,7 +99,7 @@ def test_what_one_process_is_told_another_knows_within_a_second_or_two(postgres_
         def knows() -> bool:
             return isinstance(other.permits.take(SMS_HIGH, "free"), NotBefore)
 
-        wait_until(knows, 10, "the other process to hold it too")
+        wait_until(knows, 60, "the other process to hold it too")
         assert not one.permits.throttled.untold()
         assert other.permits.take(EMAIL_LOW, "ses") == ()
     finally:
@@ -133,7 +133,7 @@ def test_a_store_that_is_away_is_said_once_and_sending_goes_on():
             worker.send(20)
             store.away = False
             stock = worker.permits.stocks["email/ses"]
-            wait_until(lambda: not stock.fallback.active, 10, "the store to be used again")
+            wait_until(lambda: not stock.fallback.active, 60, "the store to be used again")
             worker.send(20)
         finally:
             worker.keeper.stop()

@@ -156,7 +156,7 @@ def test_what_is_due_is_queued_published_and_cleared(engine):
     change(engine, made, status=Status.SCHEDULED, next_attempt_at=-1.0, queued_at=None)
     with relay_of(engine) as it:
         assert it.relay.pass_once().due == 1
-        assert it.handover.wait(10)
+        assert it.handover.wait(60)
         ((message,),) = it.paper.sent
         assert (message.id, message.lane, message.units) == (made, EMAIL_HIGH, 2)
         assert row(engine, made).status == Status.QUEUED
@@ -178,7 +178,7 @@ def test_a_row_that_nobody_published_in_time_is_published_and_no_sooner(engine):
     owe(engine, young, due=60.0)
     with relay_of(engine) as it:
         assert it.relay.pass_once().published == 1
-        assert it.handover.wait(10)
+        assert it.handover.wait(60)
         assert it.paper.ids == [old.id]
         assert len(owed(engine)) == 1
 
@@ -189,18 +189,18 @@ def test_a_refused_row_stays_owed_and_comes_again_when_the_broker_is_back(engine
     with relay_of(engine, refused_wait=0.0, batch=3) as it:
         it.paper.answer = "refuse"
         assert it.relay.pass_once().published == 3
-        assert it.handover.wait(10)
+        assert it.handover.wait(60)
         done = it.relay.pass_once()
         assert done.published == 1, "while the broker takes nothing one row asks it"
         assert not done.more
-        assert it.handover.wait(10)
+        assert it.handover.wait(60)
         assert len(owed(engine)) == 5
         it.paper.answer = "confirm"
         it.relay.pass_once()
-        assert it.handover.wait(10)
+        assert it.handover.wait(60)
         while it.relay.pass_once().more:
-            assert it.handover.wait(10)
-        assert it.handover.wait(10)
+            assert it.handover.wait(60)
+        assert it.handover.wait(60)
         assert owed(engine) == []
 
 
@@ -209,7 +209,7 @@ def test_a_publisher_that_raises_leaves_the_row_owed_and_the_relay_alive(engine)
     with relay_of(engine) as it:
         it.paper.answer = "raise"
         it.relay.pass_once()
-        assert it.handover.wait(10)
+        assert it.handover.wait(60)
         assert it.handover.under_way == 0
         assert len(owed(engine)) == 1
 
@@ -224,7 +224,7 @@ def test_no_more_is_given_to_the_broker_than_it_has_confirmed_room_for(engine, m
         assert it.relay.pass_once().published == 0
         for future in it.paper.open:
             future.set_result(None)
-        assert it.handover.wait(10)
+        assert it.handover.wait(60)
         it.paper.answer = "confirm"
         assert it.relay.pass_once().published == 3
 
@@ -252,7 +252,7 @@ def test_a_dead_workers_claims_are_rung_and_it_is_buried_once_its_last_claim_has
         with writing(engine) as connection:
             connection.execute(workers.workers.update().values(beat_at=db_now_plus(-64)))
         assert it.relay.pass_once().taken_back == 1
-        assert it.handover.wait(10)
+        assert it.handover.wait(60)
         assert it.paper.ids == [made]
         assert it.relay.pass_once().taken_back == 0
         with reading(engine) as connection:
@@ -269,10 +269,10 @@ def test_a_relay_that_has_just_started_lets_living_workers_beat_and_store_first(
         loop = threading.Thread(target=it.relay.run)
         loop.start()
         try:
-            wait_until(lambda: it.relay.turns >= 3, 10, "three passes")
+            wait_until(lambda: it.relay.turns >= 3, 60, "three passes")
             assert it.paper.ids == []
             it.clock.now += 10.1
-            wait_until(lambda: it.paper.ids == [made], 10, "the bell")
+            wait_until(lambda: it.paper.ids == [made], 60, "the bell")
         finally:
             it.relay.stop()
             loop.join(10)
@@ -383,5 +383,5 @@ def test_four_relays_at_once_publish_each_row_once(engine):
         found = [one for it in (a, b, c, d) for one in it.paper.ids]
         assert sorted(found) == sorted(made)
         for it in (a, b, c, d):
-            assert it.handover.wait(10)
+            assert it.handover.wait(60)
         assert owed(engine) == []

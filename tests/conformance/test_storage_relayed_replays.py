@@ -18,7 +18,7 @@ RATE = 5.0
 
 
 def published(it):
-    assert it.handover.wait(10)
+    assert it.handover.wait(60)
     return [message.id for group in it.paper.sent for message in group]
 
 
@@ -37,7 +37,7 @@ def test_the_next_is_released_once_the_former_was_sent_and_the_gap_is_over(engin
         assert it.relay.pass_once().replayed == 0
 
         store(engine, [ending(claimed)])
-        wait_until(lambda: it.relay.pass_once().replayed == 1, 10, "the next one")
+        wait_until(lambda: it.relay.pass_once().replayed == 1, 60, "the next one")
         second = published(it)[1]
         assert row(engine, second).resent_from == ours[1]
         gap = row(engine, second).queued_at - claimed.claimed_at
@@ -55,7 +55,7 @@ def test_what_is_to_be_tried_again_holds_nobody_up(engine):
         claimed = claim_one(engine, published(it)[0], EMAIL_LOW)
         store(engine, [ending(claimed, Status.QUEUED)])
         change_row(engine, claimed.id, next_attempt_at=3600.0)
-        wait_until(lambda: it.relay.pass_once().replayed == 1, 10, "the next one")
+        wait_until(lambda: it.relay.pass_once().replayed == 1, 60, "the next one")
 
 
 def test_two_replays_go_side_by_side(engine):

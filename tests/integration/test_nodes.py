@@ -30,8 +30,9 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def postgres():
+    """One server for these tests, which leave it running."""
     node = PostgresNode()
     node.start()
     yield node
@@ -71,15 +72,15 @@ def _family(pid):
 @pytest.mark.parametrize("end", ["crash", "restart"])
 def test_postgres_keeps_a_committed_row(postgres, end):
     """What was committed is there after an immediate stop, and after an orderly restart."""
-    _query(postgres, "CREATE TABLE kept (id int)")
-    _query(postgres, "INSERT INTO kept VALUES (7)")
+    _query(postgres, f"CREATE TABLE kept_{end} (id int)")
+    _query(postgres, f"INSERT INTO kept_{end} VALUES (7)")
     if end == "crash":
         postgres.crash()
         assert not postgres.answers()
         postgres.start()
     else:
         postgres.restart()
-    assert _query(postgres, "SELECT id FROM kept") == [(7,)]
+    assert _query(postgres, f"SELECT id FROM kept_{end}") == [(7,)]
 
 
 def test_postgres_listens_on_loopback_with_real_durability(postgres):
@@ -192,8 +193,9 @@ def test_a_fresh_vhost_is_deleted_with_its_queues(rabbitmq):
         connection = pika.BlockingConnection(pika.URLParameters(url))
         connection.channel().queue_declare("q", durable=True, arguments={"x-queue-type": "quorum"})
         connection.close()
-        assert vhost in rabbitmq.ctl("list_vhosts").split()
-    assert vhost not in rabbitmq.ctl("list_vhosts").split()
+        assert vhost in rabbitmq.vhosts()
+        assert rabbitmq.queues(vhost) == {"q"}
+    assert vhost not in rabbitmq.vhosts()
 
 
 def test_rabbitmq_leaves_nothing_behind():
@@ -221,9 +223,10 @@ def test_two_nodes_may_share_a_name_server_and_a_cookie():
     try:
         for node in nodes:
             node.start()
-        for command in (["stop_app"], ["join_cluster", nodes[0].name], ["start_app"]):
-            nodes[1].ctl(*command)
-        running = nodes[0].ctl("eval", "lists:sort(rabbit_nodes:all_running()).")
+        joins = f"rabbit_mnesia:join_cluster('{nodes[0].name}', disc)."
+        for command in ("rabbit:stop().", joins, "rabbit:start()."):  # as rabbitmqctl does
+            nodes[1].evaluate(command)
+        running = nodes[0].evaluate("lists:sort(rabbit_nodes:all_running()).")
         assert "one@localhost" in running
         assert "two@localhost" in running
     finally:

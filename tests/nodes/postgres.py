@@ -117,9 +117,10 @@ class PostgresNode:
         secret = f":{self._password}" if self._password else ""
         return f"postgresql+psycopg2://{_ROLE}{secret}@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self, name: str) -> None:
-        """Make an empty database."""
-        self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    def create_database(self, name: str, like: str = "template1") -> None:
+        """Make a database like another that nobody is connected to; by default an empty one."""
+        names = sql.Identifier(name), sql.Identifier(like)
+        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
 
     def drop_database(self, name: str) -> None:
         """Remove a database, cutting the connections it still has."""
@@ -130,10 +131,10 @@ class PostgresNode:
         return bool(self._execute(sql.SQL("SELECT 1 FROM pg_database WHERE datname = %s"), name))
 
     @contextlib.contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """The URL of an empty database that is dropped at the end."""
+    def fresh_database(self, like: str = "template1") -> Iterator[str]:
+        """The URL of a database (by default an empty one) that is dropped at the end."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self.create_database(name)
+        self.create_database(name, like)
         try:
             yield self.url(name)
         finally:

@@ -15,7 +15,7 @@ from tests.nodes import binaries
 from tests.nodes.epmd import Epmd
 from tests.nodes.ports import free_port
 from tests.nodes.process import NodeError, ServerProcess, require_free
-from tests.nodes.rabbitmq_faults import RabbitmqFaults
+from tests.nodes.rabbitmq_admin import RabbitmqAdmin
 from tests.nodes.rabbitmq_settings import RabbitmqSettings
 from tests.nodes.waiting import wait_until
 
@@ -25,7 +25,7 @@ _AMQP_HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, 4.2.2
 _METHOD_FRAME = b"\x01"
 
 
-class RabbitmqNode(RabbitmqFaults):
+class RabbitmqNode(RabbitmqAdmin):
     """One server on 127.0.0.1; `url` is its AMQP address.
 
     Without `folder` a temporary one is made, and removed by `stop()`; a given folder is kept, and what

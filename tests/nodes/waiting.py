@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 10, what: str = "the condition") -> None:
+def wait_until(condition: Callable[[], object], timeout: float = 60, what: str = "the condition") -> None:
     """Return as soon as `condition()` is true; `AssertionError` after `timeout` seconds.
 
     `what` names what was awaited, so that the failure can be read without the code.

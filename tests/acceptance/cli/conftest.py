@@ -4,13 +4,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.nodes import programs
 from tests.nodes.waiting import wait_until
 
 _DEADLINE = 60
@@ -35,6 +35,7 @@ class Cli:
     def __init__(self, folder, **env):
         self.folder = folder
         self.env = env
+        self._started = []
 
     def environment(self):
         """This process's variables without any setting of a developer's own."""
@@ -43,28 +44,26 @@ class Cli:
 
     def start(self, *arguments):
         """A command that goes on running; its output is read through pipes."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "notifier", *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        pipe = subprocess.PIPE
+        told = {"cwd": self.folder, "env": self.environment(), "stdout": pipe, "stderr": pipe, "text": True}
+        self._started.append(programs.start("notifier", *map(str, arguments), **told))
+        return self._started[-1]
+
+    def close(self):
+        """End what a failed test has left running."""
+        for process in self._started:
+            process.kill()
+            process.wait(30)
 
     def run(self, *arguments, code=0):
         """The command's ending, which must be `code`; never a traceback."""
-        process = self.start(*arguments)
-        try:
-            out, err = process.communicate(timeout=_DEADLINE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise
+        done = programs.run(
+            "notifier", *map(str, arguments), cwd=self.folder, env=self.environment(), timeout=_DEADLINE
+        )
+        out, err = done.stdout, done.stderr
         assert "Traceback" not in err, err
-        assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
-        return Ended(process.returncode, out, err)
+        assert done.returncode == code, f"exit {done.returncode}\n{out}\n{err}"
+        return Ended(done.returncode, out, err)
 
 
 class Dev:
@@ -104,7 +103,9 @@ class Dev:
 @pytest.fixture
 def cli(tmp_path):
     """The command in an empty folder."""
-    return Cli(tmp_path)
+    made = Cli(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

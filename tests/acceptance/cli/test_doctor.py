@@ -168,7 +168,8 @@ def test_what_the_user_may_not_do_is_said(
     if declared:
         rabbit.run("doctor")
     parts = urlsplit(rabbitmq_vhost_url)
-    rabbitmq_node.ctl("set_permissions", "--vhost", parts.path.strip("/"), parts.username, *rights)
+    may = dict(zip(("configure", "write", "read"), rights, strict=True))
+    rabbitmq_node.set_permissions(parts.username, parts.path.strip("/"), **may)
     ended = rabbit.run("doctor", "--json", code=1)
     wrong = [one for one in ended.json()["checks"] if one["state"] == "failed"]
     assert [one["check"] for one in wrong] == [failing]

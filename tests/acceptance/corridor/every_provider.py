@@ -152,7 +152,7 @@ class Providers:
             f"http://127.0.0.1:{port}/v1/receipts/{name}", data=body, headers=dict(headers)
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             with error:

@@ -40,7 +40,7 @@ async def race(address: str, key: str) -> dict[str, int]:
 def test_what_was_cancelled_is_never_sent(tmp_path, postgres_url, rabbitmq_vhost_url):
     """1,000 races of a cancel against the claim: every 200 was not sent, every 409 was."""
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet:
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.sink()
         fleet.serve()
         fleet.work()

@@ -60,7 +60,7 @@ def test_each_message_goes_to_the_chat_that_it_names(tmp_path, postgres_url, rab
         fleet.settings["NOTIFIER_CHAT_PROVIDERS"] = destinations(ops.port, dev.port)
         fleet.settings["NOTIFIER_RETRY_MEDIUM_BASE_SECONDS"] = "1"
         fleet.settings["NOTIFIER_RETRY_LOW_BASE_SECONDS"] = "1"
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.serve()
         key = fleet.key()
         fleet.work(threads=4)
@@ -106,7 +106,7 @@ def test_a_chat_that_is_out_or_slow_holds_up_no_other(tmp_path, postgres_url, ra
         Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet,
     ):
         fleet.settings["NOTIFIER_CHAT_PROVIDERS"] = destinations(ops.port, dev.port, "&rate=2/s")
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.serve()
         key = fleet.key()
         fleet.work(threads=2)
@@ -118,7 +118,7 @@ def test_a_chat_that_is_out_or_slow_holds_up_no_other(tmp_path, postgres_url, ra
             for one in ask(fleet, key, "/v1/providers")["data"]
             if one["channel"] == "chat"
         }
-        wait_until(lambda: opened() == {"ops": "open", "dev": "closed"}, 20, "its breaker to open")
+        wait_until(lambda: opened() == {"ops": "open", "dev": "closed"}, 60, "its breaker to open")
         post_many(fleet.ports, fleet.key(), [chat("ops") for _ in range(8)])
         post_many(fleet.ports, fleet.key(), [chat("dev") for _ in range(20)])
         wait_until(lambda: len(dev.heard) == 20, 30, "the other chat's messages")

@@ -32,7 +32,7 @@ def test_what_send_posts_is_sent_by_work(tmp_path, postgres_url, rabbitmq_vhost_
         )
         assert sent.returncode == 0, sent.stderr
         one = sent.stdout.split()[0]
-        wait_until(lambda: fleet.delivered() == {message_id(one): 1}, 10, "the e-mail")
+        wait_until(lambda: fleet.delivered() == {message_id(one): 1}, 60, "the e-mail")
         assert "attempt_accepted" in fleet.log
         assert fleet.stop([worker, door]) == [0, 0]
         assert made["key"] not in fleet.log

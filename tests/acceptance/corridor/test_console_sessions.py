@@ -23,7 +23,7 @@ def test_a_log_out_holds_in_every_door_and_after_a_restart(tmp_path, postgres_ur
     """Two doors of two processes each, one secret: a copy of the cookie is good in all, and then in none."""
     secret = {"NOTIFIER_UNSUBSCRIBE_SECRET": "s" * 32}
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url, **secret) as fleet:
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         doors = [fleet.serve(processes=2) for _ in range(2)]
         key = fleet.key()
         status, cookie = ask(fleet.ports[0], "POST", "/console/session", body={"key": key})

@@ -85,7 +85,7 @@ def test_every_provider_sends_and_reports(tmp_path, postgres_url, rabbitmq_vhost
         every_provider(tmp_path) as providers,
         Fleet(tmp_path, postgres_url, rabbitmq_vhost_url, **providers.settings) as fleet,
     ):
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         for _ in range(2):
             fleet.serve()
             fleet.work(threads=6)

@@ -37,7 +37,7 @@ class Two:
         fleet.settings["NOTIFIER_EMAIL_PROVIDERS"] = (
             f"smtp://127.0.0.1:{fleet.smtp_port}?name=main smtp://127.0.0.1:{spare_port}?name=spare"
         )
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.start(
             *("tests.nodes.smtp", "--port", str(fleet.smtp_port), "--ledger", str(fleet.ledger)),
             *("--control", str(self.control.path)),
@@ -100,7 +100,7 @@ def test_traffic_moves_and_moves_back(two):
     two.control.set(reply={"RCPT": "451 4.3.0 local error"})
     failing = two.send(60)
     assert sent_by(two.by_spare(), failing) == 60
-    wait_until(two.is_out, 10, "the breaker to be told to the fleet")
+    wait_until(two.is_out, 60, "the breaker to be told to the fleet")
 
     two.control.set(hang=True)
     hanging = two.send(40)

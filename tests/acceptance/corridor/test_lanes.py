@@ -17,7 +17,7 @@ def ask(fleet: Fleet, key: str, path: str, method: str = "GET") -> Any:
     asked = urllib.request.Request(
         f"http://127.0.0.1:{fleet.ports[0]}{path}", headers={"Authorization": f"Bearer {key}"}, method=method
     )
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    with urllib.request.urlopen(asked, timeout=60) as answer:
         assert answer.status == 200
         return json.loads(answer.read())
 
@@ -51,7 +51,7 @@ def test_a_paused_lane_waits_on_every_worker_and_over_their_restart(
 ):
     """Nothing of it starts, the others go on; all that was accepted is sent once it goes on."""
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet:
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.sink()
         fleet.serve()
         key = fleet.key()
@@ -63,7 +63,7 @@ def test_a_paused_lane_waits_on_every_worker_and_over_their_restart(
 
         paused = ask(fleet, key, "/v1/lanes/email/low/pause", "POST")
         assert (paused["paused"], paused["paused_by"]) == (True, key_id_of(key))
-        wait_until(lambda: all_told(fleet, 2, paused=True), 20, "both workers to know")
+        wait_until(lambda: all_told(fleet, 2, paused=True), 60, "both workers to know")
         low = send(fleet, key, "low", 0)
         high = send(fleet, fleet.key(), "high", EACH)
         wait_until(lambda: all_sent(fleet, high), 60, "the other lane to go on")

@@ -47,7 +47,7 @@ def refused(fleet: Fleet, key: str, body: dict[str, object]) -> dict[str, object
         {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
     with pytest.raises(urllib.error.HTTPError) as found:
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=60)
     with found.value as answer:
         assert answer.code == 422
         problem: dict[str, object] = json.loads(answer.read())
@@ -74,7 +74,7 @@ def test_each_token_goes_to_its_own_platform(tmp_path, postgres_url, rabbitmq_vh
             f"webpush://127.0.0.1:{push_server.port}?{vapid}&hosts=push.example.com&{plain}",
         ]
         fleet.settings["NOTIFIER_PUSH_PROVIDERS"] = accounts[0]
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         key = fleet.key()
         first = fleet.serve()
         problem = refused(fleet, key, push(FCM, "fcm"))

@@ -42,7 +42,7 @@ def limited(folder, database_url, broker_url, *, control: Path | None = None) ->
     """An installation whose e-mail account has a limit; what stands in `control` its provider does."""
     fleet = Fleet(folder, database_url, broker_url)
     fleet.settings["NOTIFIER_EMAIL_PROVIDERS"] += f"?rate={RATE:g}/s&burst={BURST}"
-    fleet.run("alembic", "upgrade", "head")
+    fleet.migrate()
     sink = ["tests.nodes.smtp", "--port", str(fleet.smtp_port), "--ledger", str(fleet.ledger)]
     fleet.start(*sink, *(["--control", str(control)] if control else []))
     fleet.serve()
@@ -132,7 +132,7 @@ def test_a_provider_that_says_too_fast_is_left_alone_by_every_worker(
         wait_until(lambda: len(calls(fleet)) > 40, 60, "a part to be sent")
         control.set(reply={"RCPT": TOO_FAST})
         wait_until(lambda: "limit_throttled" in fleet.log, 30, "the first such answer")
-        wait_until(lambda: blocked(fleet) > 0, 10, "the others to be told")
+        wait_until(lambda: blocked(fleet) > 0, 60, "the others to be told")
         control.clear()
         assert fleet.wait_for_final(number, 120) == {"sent": number}
         moments = calls(fleet)

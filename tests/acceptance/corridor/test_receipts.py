@@ -41,7 +41,7 @@ def report(port: int, to: str, said: Mapping[str, str], token: str = SECRET, tol
         headers={"X-Twilio-Signature": signature(told, fields, token)},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         with error:
@@ -69,7 +69,7 @@ def test_what_twilio_reports_ends_each_message(tmp_path, postgres_url, rabbitmq_
         fleet.settings["NOTIFIER_SMS_PROVIDERS"] = (
             f"twilio://{ACCOUNT}:{SECRET}@127.0.0.1:{server.port}?{options}"
         )
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         first = fleet.serve()
         doors += fleet.ports
         key = fleet.key()

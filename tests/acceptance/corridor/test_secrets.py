@@ -141,7 +141,7 @@ def kill_in_the_middle(
 
 
 def metrics_of(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         return str(answer.read(), "utf-8")
 
 
@@ -181,7 +181,7 @@ def test_no_output_of_any_process_holds_a_secret(tmp_path, postgres_url, rabbitm
             "NOTIFIER_EMAIL_PROVIDERS": f"smtp://127.0.0.1:{fleet.smtp_port}",
             "NOTIFIER_PUSH_PROVIDERS": f"apns://{apple.TEAM}@127.0.0.1:{apns.port}?{keys}&dangerous_plain=true",
         }
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         arguments = ["--port", str(fleet.smtp_port), "--ledger", str(fleet.ledger)]
         fleet.start("tests.nodes.smtp", *arguments, "--control", str(tmp_path / "smtp.json"))
         fleet.serve()

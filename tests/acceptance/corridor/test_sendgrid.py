@@ -50,7 +50,7 @@ def report(port: int, *events: dict[str, object], signed: bytes | None = None) -
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -79,7 +79,7 @@ def test_e_mails_are_sent_by_sendgrid_and_end_as_it_reports(tmp_path, postgres_u
             f"sendgrid://:{KEY}@127.0.0.1:{server.port}?from=a@acme.example&name=sendgrid&dangerous_plain=true"
             f"&verification_key={shown()}"
         )
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.serve()
         key = fleet.key()
         fleet.work(threads=4)

@@ -29,7 +29,7 @@ def test_e_mails_are_sent_tried_again_or_suppressed(tmp_path, postgres_url, rabb
         options = "region=eu-west-1&configuration_set=events&dangerous_plain=true&from=news@acme.example"
         url = f"ses://AKIDEXAMPLE:wJalr%2FXUtn+FEMI@127.0.0.1:{server.port}?{options}"
         fleet.settings["NOTIFIER_EMAIL_PROVIDERS"] = url
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.serve()
         key = fleet.key()
         fleet.work(threads=4)

@@ -39,7 +39,7 @@ def test_text_messages_are_sent_tried_again_or_suppressed(tmp_path, postgres_url
     ):
         url = f"twilio://AC1:{SECRET}@127.0.0.1:{server.port}?from=Acme&dangerous_plain=true"
         fleet.settings["NOTIFIER_SMS_PROVIDERS"] = url
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.serve()
         key = fleet.key()
         fleet.work(threads=4)

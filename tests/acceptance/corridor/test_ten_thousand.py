@@ -43,7 +43,7 @@ def test_ten_thousand_emails_arrive_exactly_once_each(tmp_path, postgres_url, ra
     number = SINGLE + BATCHES * IN_A_BATCH
     assert number == 10_000
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet:
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.sink()
         fleet.serve(processes=2)
         fleet.serve()

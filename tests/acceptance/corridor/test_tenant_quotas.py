@@ -27,7 +27,7 @@ def test_a_tenants_backlog_waits_its_turns_and_another_tenants_passes_it(
     """What came in before there was a quota: no attempt spent, none lost, the provider sees the quota's pace."""
     number, others = 60, 20
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet:
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.sink()
         fleet.serve()
         busy = post_many(fleet.ports, fleet.key("busy"), [email(one) for one in range(number)])
@@ -54,7 +54,7 @@ def test_two_doors_share_one_quota(tmp_path, postgres_url, rabbitmq_vhost_url):
     quota, asked = 20, 60
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet:
         fleet.settings["NOTIFIER_TENANT_RATES"] = f"busy={quota}/h"
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         for _ in range(2):
             fleet.serve()
         key = fleet.key("busy")
@@ -75,7 +75,7 @@ def post(port, key, body):
         f"http://127.0.0.1:{port}/v1/notifications", json.dumps(body).encode(), headers
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, None
     except urllib.error.HTTPError as refused:
         with refused:

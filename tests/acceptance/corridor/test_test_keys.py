@@ -14,7 +14,7 @@ ADA = {"email": "ada@example.com"}
 def test_each_ending_is_forced_and_a_replay_is_simulated_too(tmp_path, postgres_url, rabbitmq_vhost_url):
     """The sink's ledger has the live e-mail alone, whatever the test key sends, names and replays."""
     with Fleet(tmp_path, postgres_url, rabbitmq_vhost_url) as fleet:
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.sink()
         fleet.serve()
         address = f"http://127.0.0.1:{fleet.ports[0]}"

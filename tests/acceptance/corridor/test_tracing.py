@@ -141,7 +141,7 @@ def test_one_trace_from_the_request_to_sent(tmp_path, postgres_url, rabbitmq_vho
             "NOTIFIER_SMS_PROVIDERS": f"twilio://{ACCOUNT}:{SECRET}@127.0.0.1:{provider.port}?{OPTIONS}",
             "NOTIFIER_RETRY_HIGH_BASE_SECONDS": "0.1",
         }
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.serve()
         key = fleet.key()
         fleet.work(threads=4)

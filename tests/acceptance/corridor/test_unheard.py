@@ -27,7 +27,7 @@ def test_a_report_ends_a_send_that_was_never_answered(tmp_path, postgres_url, ra
         fleet.settings["NOTIFIER_SMS_PROVIDERS"] = (
             f"twilio://{ACCOUNT}:{SECRET}@127.0.0.1:{server.port}?{urlencode(options)}"
         )
-        fleet.run("alembic", "upgrade", "head")
+        fleet.migrate()
         fleet.serve()
         key = fleet.key()
         fleet.work(threads=4)

@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +11,7 @@ from notifier.domain.lanes import Channel, Lane
 from tests.acceptance.dev.test_dev import Dev
 from tests.acceptance.fleet import SHORT_TIMES
 from tests.acceptance.simulated import Client
+from tests.nodes import programs
 from tests.nodes.waiting import wait_until
 
 CHATS = "console://?name=ops console://?name=dev"
@@ -67,13 +66,9 @@ def test_what_waits_for_a_chat_outlives_a_time_without_the_channel(tmp_path):
 def test_the_tour_takes_every_lane_that_there_is(tmp_path):
     """Twelve with chat."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "notifier", "dev", "--port", "0", "--tour", "--once"],
-        cwd=tmp_path,
-        env=clean | SHORT_TIMES | {"NOTIFIER_CHAT_PROVIDERS": CHATS},
-        capture_output=True,
-        text=True,
-        timeout=120,
+    env = clean | SHORT_TIMES | {"NOTIFIER_CHAT_PROVIDERS": CHATS}
+    done = programs.run(
+        *("notifier", "dev", "--port", "0", "--tour", "--once"), cwd=tmp_path, env=env, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "12 of 12 delivered." in done.stdout

@@ -7,7 +7,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -19,6 +18,7 @@ from notifier.domain.lifecycle import Status
 from notifier.storage import changes
 from notifier.storage.engine import Use, make_engine
 from tests.acceptance.fleet import SHORT_TIMES, email, post_many
+from tests.nodes import programs
 from tests.nodes.waiting import wait_until
 
 NUMBER = 600
@@ -29,8 +29,8 @@ class Dev:
 
     def __init__(self, folder: Path, *, log_level: str = "warning", **settings: str) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "notifier", "dev", "--port", "0", "--log-level", log_level],
+        self.process = programs.start(
+            *("notifier", "dev", "--port", "0", "--log-level", log_level),
             cwd=folder,
             env=clean | SHORT_TIMES | settings,
             stdout=subprocess.PIPE,
@@ -64,7 +64,7 @@ class Dev:
 
     def get(self, path: str) -> dict:
         request = urllib.request.Request(self.address + path, headers={"Authorization": f"Bearer {self.key}"})
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     def end(self, number: int) -> int:
@@ -118,8 +118,7 @@ SUM = "accepted {} {} pending 0 + held 0 + sent {} + failed 0 + expired 0 + canc
 def dev_once(folder: Path) -> tuple[int, list[str], str]:
     """`notifier dev --once`: its exit code, its lines and its standard error."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
-    arguments = [sys.executable, "-m", "notifier", "dev", "--port", "0", "--once"]
-    done = subprocess.run(arguments, cwd=folder, env=clean, capture_output=True, text=True, timeout=120)
+    done = programs.run("notifier", "dev", "--port", "0", "--once", cwd=folder, env=clean, timeout=120)
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
@@ -146,7 +145,7 @@ def test_each_start_makes_a_new_key_and_ends_the_old_one(started):
         second.address + "/v1/notifications", headers={"Authorization": f"Bearer {key}"}
     )
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=5)
+        urllib.request.urlopen(request, timeout=60)
     with caught.value as refused:
         assert refused.code == 401
 

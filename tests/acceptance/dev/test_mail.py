@@ -29,6 +29,13 @@ def dev(tmp_path, server):
         NOTIFIER_PUBLIC_URL=f"{URL}/",
         NOTIFIER_UNSUBSCRIBE_SECRET="s" * 32,
         NOTIFIER_EMAIL_PROVIDERS=f"smtp://127.0.0.1:{server.port}",
+        # For five megabytes on a crowded machine: how soon a call must end is told elsewhere.
+        NOTIFIER_PROVIDER_TIMEOUT_SECONDS="30",
+        NOTIFIER_SMTP_TIMEOUT_SECONDS="30",
+        NOTIFIER_DRAIN_SECONDS="40",
+        NOTIFIER_LEASE_SECONDS="60",
+        NOTIFIER_ORPHAN_SECONDS="60",
+        NOTIFIER_RING_AGAIN_SECONDS="60",
     )
     yield running
     running.end(15)
@@ -36,7 +43,7 @@ def dev(tmp_path, server):
 
 def post(url, body, headers):
     request = urllib.request.Request(url, body, headers, method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return answer.read()
 
 
@@ -56,7 +63,7 @@ def send(dev, **more):
     def status():
         return dev.get(f"/v1/notifications/{made}")["status"]
 
-    wait_until(lambda: status() in {"sent", "failed", "suppressed"}, 30, "its end")
+    wait_until(lambda: status() in {"sent", "failed", "suppressed"}, 90, "its end")
     return status()
 
 

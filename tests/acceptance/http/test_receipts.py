@@ -244,7 +244,7 @@ async def test_a_reader_that_waits_holds_up_nobody_else(door):
 
     def reader(_):
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return [Receipt("unknown", Status.DELIVERED)]
 
     door.readers[ProviderKey(Channel.EMAIL, "ses")] = Reader(reader)

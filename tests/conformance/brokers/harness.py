@@ -36,7 +36,7 @@ class Harness:
 
     def publish(self, messages: Sequence[QueueMessage]) -> list[QueueMessage]:
         """Publish and wait for the confirm."""
-        self.publisher.publish(messages).result(15)
+        self.publisher.publish(messages).result(60)
         return list(messages)
 
     def publish_new(self, count: int, lane: Lane = LANE) -> list[QueueMessage]:

@@ -11,14 +11,13 @@ from notifier.domain.recipients import PhoneNumber
 from notifier.intake.accept import Intake, Submission
 from notifier.intake.admission import Admission, Level, Limits
 from notifier.intake.groups import GroupWriter
-from notifier.storage import changes, migrations
+from notifier.storage import changes
 from notifier.storage.engine import Use, make_engine
 
 
 @pytest.fixture
-def engine(database_url):
-    migrations.upgrade(database_url)
-    engine = make_engine(database_url, Use(name="test"))
+def engine(migrated_url):
+    engine = make_engine(migrated_url, Use(name="test"))
     yield engine
     engine.dispose()
 

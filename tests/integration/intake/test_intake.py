@@ -40,19 +40,17 @@ PATIENCE = 8.0
 
 
 @pytest.fixture
-def engine(database_url, tmp_path_factory):
-    migrate(database_url, tmp_path_factory.getbasetemp() / "storage-template")
-    with engine_at(database_url) as made:
+def engine(migrated_url):
+    with engine_at(migrated_url) as made:
         yield made
-    balances(database_url)
+    balances(migrated_url)
 
 
 @pytest.fixture
-def postgres_engine(postgres_url, tmp_path):
-    migrate(postgres_url, tmp_path)
-    with engine_at(postgres_url) as made:
+def postgres_engine(migrated_postgres_url):
+    with engine_at(migrated_postgres_url) as made:
         yield made
-    balances(postgres_url)
+    balances(migrated_postgres_url)
 
 
 def balances(url):
@@ -117,11 +115,11 @@ def locked(engine):
             else:
                 connection.execute(text("lock table notifications in exclusive mode"))
             held.set()
-            go.wait(20)
+            go.wait(60)
 
     thread = threading.Thread(target=hold, daemon=True)
     thread.start()
-    assert held.wait(10)
+    assert held.wait(60)
     try:
         yield
     finally:
@@ -187,7 +185,7 @@ def locked_until_waiting(engine, number):
         def write(self, tickets):
             if not first.is_set():
                 first.set()
-                go.wait(10)
+                go.wait(60)
             return super().write(tickets)
 
     intake = Intake(Slow(engine), Admission(Limits()), lambda rows: None, wait=10)
@@ -199,10 +197,10 @@ def locked_until_waiting(engine, number):
 
     starter = threading.Thread(target=start, daemon=True)
     starter.start()
-    assert first.wait(10)
+    assert first.wait(60)
 
     def waiting():
-        wait_until(lambda: len(intake._waiting) >= number, 10, f"{number} waiting submissions")
+        wait_until(lambda: len(intake._waiting) >= number, 60, f"{number} waiting submissions")
         go.set()
 
     try:

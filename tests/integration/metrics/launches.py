@@ -33,7 +33,7 @@ class MeasuredFleet(Fleet):
 def ask(port: int, path: str) -> tuple[int, str]:
     """Status and body; status 0: nobody answers."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -17,7 +17,7 @@ def road(rabbitmq_vhost_url, make_broker, prefix):
     broker = make_broker(rabbitmq_vhost_url)
     broker.declare_all([LANE])
     broker.publisher().start()
-    wait_until(lambda: broker.publisher().connected, 10, "a connection")
+    wait_until(lambda: broker.publisher().connected, 60, "a connection")
     return RabbitmqRoad(broker)
 
 
@@ -67,7 +67,7 @@ def test_what_could_not_be_rung_for_is_found_at_the_next_look(road, rabbitmq_vho
     with pytest.raises(RuntimeError):
         road.drain_dead(fail, 500)
     found: set = set()
-    wait_until(lambda: road.drain_dead(found.update, 500) or found >= set(ids), 10, "the dead letters")
+    wait_until(lambda: road.drain_dead(found.update, 500) or found >= set(ids), 60, "the dead letters")
     assert found == set(ids)
 
 

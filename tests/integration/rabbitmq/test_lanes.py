@@ -37,6 +37,11 @@ class Entry:
     fresh_high: int
     idle: int
 
+    @property
+    def filled(self):
+        """Whether threads idle for high, as many as are kept for it and it does not have yet."""
+        return bool(self.reserve) and self.fresh_high < self.reserve <= self.fresh_high + self.idle
+
 
 class Running:
     """A worker over all nine lanes whose calls the test holds, with the journal of its queue."""
@@ -86,14 +91,17 @@ class Running:
         self.done.release()
 
     def send(self, lane, count):
-        self.publisher.publish(new_messages(count, lane)).result(20)
+        self.publisher.publish(new_messages(count, lane)).result(60)
 
     def finish(self, count):
         for _ in range(count):
             assert self.done.acquire(timeout=60), f"{len(self.journal)} entries"
 
+    def count(self, what, lane):
+        return sum((entry.what, entry.lane) == (what, lane.name) for entry in self.journal)
+
     def started(self, lane, number):
-        return sum(entry.lane == lane.name for entry in self.starts()) >= number
+        return self.count("start", lane) >= number
 
     def starts(self):
         return [entry for entry in self.journal if entry.what == "start"]
@@ -114,20 +122,29 @@ def start(rabbitmq_vhost_url, make_broker, prefix):
 
 
 def test_no_low_start_comes_between_a_high_message_and_its_start_while_the_reserve_is_filled(start):
+    low = 0
     with start(overdue=60, stalled=120) as running:
         running.calls[LOW], running.calls[HIGH] = 0.2, 0.01
         running.send(HIGH, 1)
-        running.send(LOW, 300)
-        wait_until(lambda: running.journal and running.journal[-1].reserve, 30, "the reserve")
+
+        def filled():
+            # Low must not run out, however long the test waits: where half of the threads idle none is reserved.
+            nonlocal low
+            if low - running.count("start", LOW) < 50:
+                running.send(LOW, 100)
+                low += 100
+            return running.journal and running.journal[-1].filled
+
         for number in range(2, 22):
+            # Not while the last one of high still runs: it would have the thread that was kept.
+            wait_until(filled, 60, "the reserve to be filled")
             running.send(HIGH, 1)
-            wait_until(partial(running.started, HIGH, number), 30, "high to start")
+            wait_until(partial(running.started, HIGH, number), 60, "high to start")
         running.release.set()
-        running.finish(321)
+        running.finish(21 + low)
     held = 0
     for at, entry in enumerate(running.journal):
-        filled = entry.reserve and entry.fresh_high < entry.reserve <= entry.fresh_high + entry.idle
-        if entry.what == "put" and entry.lane == HIGH.name and filled:
+        if entry.what == "put" and entry.lane == HIGH.name and entry.filled:
             later = itertools.takewhile(
                 lambda one: (one.what, one.lane) != ("start", HIGH.name), running.journal[at:]
             )

@@ -27,7 +27,7 @@ class Embedded(Installation):
 
     def begin(self, **_: int) -> None:
         """Start it and its sink; return when it is whole."""
-        self.run("alembic", "upgrade", "head")
+        self.migrate()
         self.start_sink()
         port = free_port()
         self.doors.append(self._part(("notifier", "dev", "--port", str(port)), {}, port))

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from notifier.storage import workers
 from notifier.storage.workers import Process
 from tests.acceptance.fleet import Fleet, ready
 from tests.nodes.ports import free_port
+from tests.nodes.programs import Program
 from tests.nodes.smtp_control import SmtpControl
 from tests.nodes.waiting import wait_until
 from tests.storms.kit.form import patience
@@ -37,7 +37,7 @@ class Part:
     """A process of its own with the command that makes it, and makes it again."""
 
     command: tuple[str, ...]
-    process: "subprocess.Popen[bytes]"
+    process: Program
     environment: dict[str, str]
     port: int = 0
 
@@ -70,7 +70,7 @@ class Installation(Fleet):
 
     def begin(self, *, doors: int = 2, workers: int = 2) -> None:
         """Migrate, start everything, return when it is whole."""
-        self.run("alembic", "upgrade", "head")
+        self.migrate()
         self.start_sink()
         for _ in range(doors):
             self.add_door()
@@ -108,7 +108,7 @@ class Installation(Fleet):
     def _part(self, command: tuple[str, ...], environment: dict[str, str], port: int = 0) -> Part:
         return Part(command, self._launch(command, environment), environment, port)
 
-    def _launch(self, command: tuple[str, ...], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    def _launch(self, command: tuple[str, ...], environment: dict[str, str]) -> Program:
         before = dict(self.settings)
         self.settings.update(environment)
         try:

@@ -224,7 +224,7 @@ def test_32_threads_send_what_each_was_given(apns):
 
     def work(number):
         provider = apns.account.build()
-        begin.wait(10)
+        begin.wait(60)
         for turn in range(3):
             made = UUID(int=number * 10 + turn)
             outcomes[made] = provider.send(replace(MESSAGE, id=made), Deadline(20))

@@ -265,7 +265,7 @@ def test_calls_of_32_threads_do_not_mix(monkeypatch):
         def work(number):
             text = f"{number} {'odd' if number % 2 else 'even'}"
             provider = built(f"json://127.0.0.1:{server.port}/")
-            begin.wait(20)
+            begin.wait(60)
             for _ in range(5):
                 outcome = provider.send(outgoing(text), Deadline(20))
                 if isinstance(outcome, Accepted) is bool(number % 2):

@@ -57,7 +57,7 @@ def test_threads_that_come_together_fetch_one_token(tmp_path):
 
     def slowly(_):
         begun.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return token("one")
 
     with google(tmp_path, slowly) as found:
@@ -68,7 +68,7 @@ def test_threads_that_come_together_fetch_one_token(tmp_path):
         ]
         for thread in threads:
             thread.start()
-        assert begun.wait(10)
+        assert begun.wait(60)
         late = holder.token(Deadline(0.05))
         assert isinstance(late, Deferred)
         assert late.reason is Reason.PROVIDER_TIMEOUT

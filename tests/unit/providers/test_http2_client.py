@@ -172,7 +172,7 @@ def test_a_goaway_is_read_though_the_connection_was_reset_and_takes_nothing_more
         gone.set()
 
     def receive(self, exchange, deadline):
-        assert gone.wait(10)
+        assert gone.wait(60)
         return real(self, exchange, deadline)
 
     real = http2_connection.Http2Connection._receive
@@ -204,7 +204,7 @@ def test_an_answer_before_the_request_is_whole_counts(monkeypatch, by_reset):
 
     def write(sock, data, deadline):
         real(sock, data, deadline)
-        assert gone.wait(10)
+        assert gone.wait(60)
 
     real = http2_connection.send_all
     monkeypatch.setattr(http2_connection, "send_all", write)
@@ -219,7 +219,7 @@ def test_a_kept_connection_that_was_closed_is_replaced():
     """It is noticed before the request is written."""
     with http2_server(Said(200, closes=True)) as server, client_of(server.port) as client:
         assert isinstance(sent(client), Reply)
-        assert server.ended.wait(10)
+        assert server.ended.wait(60)
         assert isinstance(sent(client), Reply)
         assert (len(server.heard), server.connections) == (2, 2)
 

@@ -81,7 +81,7 @@ def test_many_first_receipts_at_once_build_one_reader():
     assert late("first") == NotNow("no key")
 
     def ask(_):
-        ready.wait(10)
+        ready.wait(60)
         return late("again")
 
     with ThreadPoolExecutor(8) as threads:

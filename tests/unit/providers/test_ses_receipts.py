@@ -244,7 +244,7 @@ def test_a_certificate_is_fetched_once(region):
         begin, found = threading.Barrier(16), []
 
         def work():
-            begin.wait(10)
+            begin.wait(60)
             found.append(read(reader, body))
 
         threads = [threading.Thread(target=work) for _ in range(16)]

@@ -17,7 +17,7 @@ class Loop:
 
     def run(self):
         self.begun.set()
-        assert self.ended.wait(10)
+        assert self.ended.wait(60)
 
     def stop(self):
         self.ended.set()
@@ -52,7 +52,7 @@ def test_it_begins_once_no_relay_has_been_seen_for_long_enough(world):
     assert not world.stand_in.running
     look(world, 15.0)
     assert world.stand_in.running
-    assert world.loops[0].begun.wait(10)
+    assert world.loops[0].begun.wait(60)
     look(world, 30.0)
     assert len(world.loops) == 1
 
@@ -63,7 +63,7 @@ def test_it_ends_when_a_relay_is_back_and_lets_go_of_its_parts(world):
     world.lives = True
     look(world, 11.0)
     assert not world.stand_in.running
-    assert world.loops[0].closed.wait(10)
+    assert world.loops[0].closed.wait(60)
     world.lives = False
     look(world, 21.0)
     assert world.stand_in.running

@@ -74,7 +74,7 @@ def test_a_gate_that_was_told_to_wait_is_asked_when_it_is_reopened():
     found = []
     waiting = threading.Thread(target=lambda: found.append(queue.get(timeout=30)), daemon=True)
     waiting.start()
-    assert asked.wait(10)
+    assert asked.wait(60)
     opened.set()
     queue.reopen(["a", "unknown"])
     waiting.join(10)
@@ -118,7 +118,7 @@ def test_a_waiting_thread_wakes_when_the_gate_opens_although_nobody_puts(seconds
     answers = iter([NotBefore(seconds), OPEN])
     queue = LaneQueue(lambda _: next(answers))
     queue.put(item("a"))
-    assert queue.get(timeout=10).message.queue_name == "a"
+    assert queue.get(timeout=60).message.queue_name == "a"
 
 
 def test_a_gate_that_names_no_wait_is_not_asked_in_a_busy_loop():
@@ -143,7 +143,7 @@ def test_who_takes_another_message_leaves_its_wake_up_to_somebody_else():
     done = threading.Semaphore(0)
 
     def one():
-        got.append(queue.get(timeout=20).message.queue_name)
+        got.append(queue.get(timeout=60).message.queue_name)
         done.release()
 
     threads = [threading.Thread(target=one, daemon=True) for _ in range(2)]
@@ -151,10 +151,10 @@ def test_who_takes_another_message_leaves_its_wake_up_to_somebody_else():
         thread.start()
     queue.put(item("a"))
     queue.put(item("b"))
-    assert done.acquire(timeout=10)
+    assert done.acquire(timeout=60)
     assert got == ["b"]
     opens.set()
-    assert done.acquire(timeout=5), "nobody woke for lane a"
+    assert done.acquire(timeout=60), "nobody woke for lane a"
     assert got == ["b", "a"]
 
 
@@ -170,21 +170,21 @@ def test_a_thread_that_keeps_a_reserve_is_woken_by_what_it_may_take_only():
 
     def two():
         for _ in range(2):
-            got.append(queue.get(timeout=20).message.queue_name)
+            got.append(queue.get(timeout=60).message.queue_name)
             queue.task_done()
             done.release()
 
     threading.Thread(target=two, daemon=True).start()
     waiters = queue._changed._waiters
-    wait_until(lambda: len(waiters) == 1, 10, "the thread to wait")
+    wait_until(lambda: len(waiters) == 1, 60, "the thread to wait")
     queue.put(item("low"))
     assert len(waiters) == 1, "woken for what it may not take"
     queue.put(item("high"))
-    assert done.acquire(timeout=10)
-    wait_until(lambda: len(waiters) == 1, 10, "the thread to wait again")
+    assert done.acquire(timeout=60)
+    wait_until(lambda: len(waiters) == 1, 60, "the thread to wait again")
     queue.look(lambda scheduler: setattr(scheduler, "headroom", kept))
     queue.tick()
-    assert done.acquire(timeout=10), "the reserve was released, and nobody woke"
+    assert done.acquire(timeout=60), "the reserve was released, and nobody woke"
     assert got == ["high", "low"]
 
 
@@ -199,17 +199,17 @@ def test_what_a_put_releases_for_another_class_is_taken_at_once():
         return []
 
     def take():
-        got.append(queue.get(timeout=20).message.queue_name)
+        got.append(queue.get(timeout=60).message.queue_name)
         done.set()
 
     queue.look(lambda scheduler: setattr(scheduler, "headroom", lambda: room[0]))
     queue.put(item("medium"))
     queue.look(lambda scheduler: setattr(scheduler, "tick", release))
     threading.Thread(target=take, daemon=True).start()
-    wait_until(lambda: len(queue._changed._waiters) == 1, 10, "the thread to wait")
+    wait_until(lambda: len(queue._changed._waiters) == 1, 60, "the thread to wait")
     queue._clock.now += 1
     queue.put(item("low"))
-    assert done.wait(5), "nobody woke for medium"
+    assert done.wait(60), "nobody woke for medium"
     assert got == ["medium"]
 
 
@@ -217,17 +217,17 @@ def test_all_that_comes_back_at_one_moment_is_taken_at_once():
     """One thread knew the moment; as many must wake as there is work for, though those that have some keep it."""
     queue, got = LaneQueue(lambda _: OPEN), []
     threads = [
-        threading.Thread(target=lambda: got.append(queue.get(timeout=20)), daemon=True) for _ in range(4)
+        threading.Thread(target=lambda: got.append(queue.get(timeout=60)), daemon=True) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(queue._changed._waiters) == 4, 10, "the threads to wait")
+    wait_until(lambda: len(queue._changed._waiters) == 4, 60, "the threads to wait")
     with queue._changed:
         moment = queue._clock() + 0.1
         queue._later = [(moment, number, item("a", number)) for number in range(4)]
         queue.unfinished_tasks += 4
         queue._changed.notify()
-    wait_until(lambda: len(got) == 4, 5, "all four to be taken")
+    wait_until(lambda: len(got) == 4, 60, "all four to be taken")
 
 
 def test_waiting_ends_with_empty_after_its_time():
@@ -271,7 +271,7 @@ def test_what_was_put_back_comes_again_at_its_time_behind_what_waits():
 def test_a_waiting_thread_learns_of_what_is_put_back():
     queue = LaneQueue(lambda _: OPEN)
     found = []
-    thread = threading.Thread(target=lambda: found.append(queue.get(timeout=10)), daemon=True)
+    thread = threading.Thread(target=lambda: found.append(queue.get(timeout=60)), daemon=True)
     thread.start()
     back = item("a", 7)
     queue.put_back(back, 0.05)
@@ -347,7 +347,7 @@ def test_with_many_threads_every_put_is_got_exactly_once_and_in_order(producers,
     for thread in threads:
         thread.start()
     for _ in range(producers * each):
-        assert left.acquire(timeout=4), "a wake-up was lost"
+        assert left.acquire(timeout=60), "a wake-up was lost"
     queue.join()
     queue.drain()
     for thread in threads:
@@ -361,7 +361,7 @@ def test_with_many_threads_every_put_is_got_exactly_once_and_in_order(producers,
 def consume(queue, got, left):
     with suppress(Empty):
         while True:
-            one = queue.get(timeout=5)
+            one = queue.get(timeout=60)
             got.append((one.message.queue_name, one.message.number))
             queue.task_done()
             left.release()

@@ -39,7 +39,7 @@ def test_a_real_worker_takes_from_the_lane_queue_with_our_threads_and_prefetch()
         for number in range(20):
             act.send(number)
         for _ in range(20):
-            assert ran.acquire(timeout=10)
+            assert ran.acquire(timeout=60)
         worker.join()
         assert scheduling.queue.unfinished_tasks == 0
     finally:
@@ -63,7 +63,7 @@ def test_a_consumer_that_lost_its_connection_is_back_in_a_second(monkeypatch):
     worker.start()
     try:
         act.send(1)
-        assert ran.acquire(timeout=20)
+        assert ran.acquire(timeout=60)
         assert set(waits) == {1.0}
     finally:
         worker.stop()
@@ -84,13 +84,13 @@ def test_a_pause_holds_from_the_first_message_and_for_its_lane_only():
             act.send(number)
         wait_until(lambda: scheduling.queue.waiting().get("email") == 3, 20, "the paused lane to fill")
         free.send()
-        assert other.acquire(timeout=20)
+        assert other.acquire(timeout=60)
         assert scheduling.queue.waiting()["email"] == 3
         told = scheduling.report(str.upper)["lanes"]["EMAIL"]
         assert (told["waiting"], told["running"], told["why"]) == (3, 0, "paused")
         scheduling.pause(())
         for _ in range(3):
-            assert ran.acquire(timeout=20)
+            assert ran.acquire(timeout=60)
     finally:
         worker.stop()
         broker.close()
@@ -156,7 +156,7 @@ def test_how_many_take_from_a_queue_is_what_the_broker_said_last():
         scheduling._keeper = keeper
         assert scheduling.consumers(["email", "sms"]) is None
         keeper.start()
-        wait_until(lambda: scheduling.consumers(["email", "sms"]) == 3, 10, "the broker to be asked")
+        wait_until(lambda: scheduling.consumers(["email", "sms"]) == 3, 60, "the broker to be asked")
         keeper.stop()
     finally:
         worker.stop()
@@ -207,16 +207,16 @@ def test_threads_are_added_for_overdue_calls_and_retire_when_they_end():
     try:
         slow.send()
         slow.send()
-        assert hanging.acquire(timeout=10)
-        assert hanging.acquire(timeout=10)
+        assert hanging.acquire(timeout=60)
+        assert hanging.acquire(timeout=60)
         fast.send()
-        assert quick.acquire(timeout=10), "both threads hang and nobody stood in for them"
+        assert quick.acquire(timeout=60), "both threads hang and nobody stood in for them"
         assert scheduling.census()["threads"] == 3
         hang.set()
         both = {"threads": 2, "threads_alive": 2}
-        wait_until(lambda: both.items() <= scheduling.census().items(), 20, "the extra thread to retire")
+        wait_until(lambda: both.items() <= scheduling.census().items(), 60, "the extra thread to retire")
         fast.send()
-        assert quick.acquire(timeout=10)
+        assert quick.acquire(timeout=60)
     finally:
         hang.set()
         worker.stop()

@@ -20,7 +20,7 @@ class Stalled(io.StringIO):
 
     def write(self, text: str) -> int:
         self.entered.set()
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         return super().write(text)
 
 
@@ -44,7 +44,7 @@ def test_lines_arrive_whole_and_in_order():
 def test_a_stalled_pipe_drops_what_is_beyond_the_bound_and_counts_it(stalled):
     stream = BoundedStream(stalled, 10)
     stream.write("in hand\n")
-    assert stalled.entered.wait(10)
+    assert stalled.entered.wait(60)
     for number in range(25):
         stream.write(f"{number}\n")
     assert stream.dropped == 15

@@ -55,7 +55,7 @@ class Launch:
     def close(self):
         for process in self.processes:
             process.kill()
-            process.wait(10)
+            process.wait(60)
             process.stdin.close()
             process.stdout.close()
 
@@ -83,13 +83,13 @@ def test_processes_are_told_together_and_the_dead_go_on_counting(launch):
     assert both['notifier_running_threads{channel="sms",priority="high"}'] == 4
     assert both["notifier_outbox_oldest_seconds"] == 9
     second.kill()
-    second.wait(10)
+    second.wait(60)
     one = launch.told()
     assert {name: one[name] for name in COUNTED} == pytest.approx(COUNTED)
     assert one['notifier_running_threads{channel="sms",priority="high"}'] == 2
     assert one["notifier_outbox_oldest_seconds"] == 5
     first.kill()
-    first.wait(10)
+    first.wait(60)
     none = launch.told()
     assert {name: none[name] for name in COUNTED} == pytest.approx(COUNTED)
     assert 'notifier_running_threads{channel="sms",priority="high"}' not in none

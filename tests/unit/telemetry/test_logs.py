@@ -234,7 +234,7 @@ def test_lines_that_were_dropped_are_told_as_soon_as_there_is_room(monkeypatch):
 
     class Pipe(io.StringIO):
         def write(self, text: str) -> int:
-            assert stalled.wait(10)
+            assert stalled.wait(60)
             return told.write(text)
 
     stream = BoundedStream(Pipe(), limit=5)

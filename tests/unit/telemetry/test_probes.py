@@ -57,7 +57,7 @@ def test_what_a_process_says_is_read_as_it_was_said_until_it_is_dead(tmp_path):
     """The words of dead processes go, so that their launch does not count them as silent."""
     mine = structs.replace(WELL, pid=os.getpid())
     dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait(10)
+    dead.wait(60)
     for state in (mine, structs.replace(WELL, pid=dead.pid)):
         probes.say(tmp_path, state)
     (tmp_path / "state_1.json").write_text("{half")
