@@ -20,12 +20,13 @@ from notifier.domain.lanes import Lane
 from notifier.queueing.bodies import BodyCheck, nack_unknown_actor, require_json_encoder
 from notifier.queueing.broker import Epoch, Proxy
 from notifier.queueing.embedded_queue import EmbeddedQueue
+from notifier.queueing.hooks import QuickHooks
 from notifier.queueing.messages import QueueMessage
 
 log = structlog.get_logger(__name__)
 
 
-class EmbeddedBroker(dramatiq.Broker):
+class EmbeddedBroker(QuickHooks):
     """Lanes in memory: each queue holds at most `limit` ready messages.
 
     A group that does not fit whole is refused with `NotConfirmed`; when a queue that refused has room

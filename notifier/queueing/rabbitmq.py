@@ -21,6 +21,7 @@ from notifier.domain.lanes import STANDING, Lane
 from notifier.queueing import rabbitmq_topology
 from notifier.queueing.ack_clock import AckClock
 from notifier.queueing.bodies import BodyCheck, require_json_encoder
+from notifier.queueing.hooks import QuickHooks
 from notifier.queueing.rabbitmq_consumer import RabbitmqConsumer
 from notifier.queueing.rabbitmq_hosts import Hosts
 from notifier.queueing.rabbitmq_link import ChannelLost, Link, LinkLost
@@ -35,7 +36,7 @@ MAX_PREFETCH = 65535
 _CALL_SECONDS = 15.0
 
 
-class NotifierRabbitmqBroker(RabbitmqBroker):
+class NotifierRabbitmqBroker(QuickHooks, RabbitmqBroker):
     """Lanes on RabbitMQ: no delay queues, confirmed publishes, settlements instead of acks.
 
     `url` may name several brokers, separated by ``;``; `lanes` (by default those that there always are) are those
