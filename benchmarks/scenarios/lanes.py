@@ -23,9 +23,9 @@ IDS = ("P8", "L1", "L2", "L3", "L4")
 Lanes = tuple[Lane, ...]
 _ALL = Lane.all()
 _WEIGHTS = {Priority.HIGH: 4.0, Priority.MEDIUM: 2.0, Priority.LOW: 1.0}
-#: Seconds after the first call until a worker is under way, and until reserves and room are released. A reserve is released
-#: where nobody waits long for a thread without it: calls of 200 ms on 32 threads keep one for as long as high was lately active.
-_WARM, _RELEASED = 2.0, 30.0
+#: Seconds after the first call until a worker is under way, and until reserves and room are released but for one thread: with
+#: calls of 200 ms on 32 threads high would wait longer than its goal without it, so it keeps one while it was lately active.
+_WARM, _RELEASED = 2.0, 36.0
 _KEPT_NOW = """
     SELECT (report->'scheduler'->'reserves'->>'high')::int + (report->'scheduler'->'reserves'->>'medium')::int
       + (report->'scheduler'->>'threads')::int - (report->'scheduler'->'lanes'->%s->>'bulkhead')::int
@@ -152,11 +152,11 @@ def _all_high(side: _Side) -> list[Finding]:
 
 def _idle(side: _Side) -> list[Finding]:
     """Eight lanes have a little, the ninth has a lot."""
-    threads, seconds = 32, 0.1
+    threads, seconds = 32, 0.2
     ninth = Lane(Channel.SMS, Priority.LOW)
 
     def released() -> None:
-        same("threads kept for others", side.service.number(_KEPT_NOW % f"'{ninth.name}'"), 0)
+        same("threads kept for others", side.service.number(_KEPT_NOW % f"'{ninth.name}'"), 1)
 
     eight = tuple(lane for lane in _ALL if lane != ninth)
     names = [lane.name for lane in eight]

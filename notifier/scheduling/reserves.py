@@ -8,6 +8,10 @@ import math
 
 from notifier.scheduling.policy import Policy
 
+#: Threads of demand that the one on top covers: what a class asked for minutes ago fades but never ends, and kept it a second
+#: thread for as long.
+_COVERED = 0.05
+
 
 class Reserve:
     """The reserve of one class."""
@@ -39,7 +43,7 @@ class Reserve:
 def sizes(policy: Policy, demands: tuple[float, float]) -> tuple[int, int]:
     """(high's, medium's) when engaged: their demand and one, an eighth and a sixteenth at most, a quarter together."""
     high, medium = (
-        min(math.ceil(policy.threads / part), 1 + math.ceil(demand)) if part else 0
+        min(math.ceil(policy.threads / part), 1 + math.ceil(max(0.0, demand - _COVERED))) if part else 0
         for part, demand in zip(policy.reserve_parts, demands, strict=True)
     )
     high = min(high, policy.quarter)

@@ -21,6 +21,13 @@ def test_high_comes_before_medium():
     assert sizes(Policy(threads=32), (0.1, 0.0)) == (2, 1)
 
 
+def test_what_a_class_asked_for_long_ago_keeps_it_no_second_thread():
+    """Demand halves every three seconds and never ends: less than a twentieth of a thread is within the one on top."""
+    assert sizes(Policy(threads=32), (0.0003, 0.05)) == (1, 1)
+    assert sizes(Policy(threads=32), (0.051, 1.051)) == (2, 2)
+    assert sizes(Policy(threads=64), (1.05, 1.06)) == (2, 3)
+
+
 def test_it_is_engaged_above_the_goal_and_released_after_five_seconds_below():
     reserve = Reserve(goal=0.005, release_after=5.0)
     reserve.look(0.0, 0.004, True, 2)
