@@ -148,7 +148,7 @@ _TARGETS = (
     Target(
         id="P13",
         work="worker drain by two worker processes, nine lanes, 16 threads each",
-        against="by one; a report: it can only grow where the cores below are not all busy",
+        against="by one; a report, for it can grow only where cores were idle with one",
         unit="/s",
         ratio=1.7,
     ),
