@@ -62,7 +62,7 @@ def _measured_on(run: Mapping[str, Any]) -> str:
     servers = ", ".join(f"{name} {number}" for name, number in where["servers"].items())
     once = "" if sizes["rounds"] == 1 else f", {sizes['rounds']} rounds"
     busy = where["load_before"] > where["cpus"]
-    crowded = ", on a machine busy with other work, so absolute figures are low" if busy else ""
+    crowded = " (more than its CPUs: other work ran just before or beside it)" if busy else ""
     return (
         f"- `make bench{'-quick' if sizes['name'] == 'quick' else ''} ONLY={names}`{once}: {where['cpus']} CPUs, "
         f"Python {where['python']}, {servers}, load before {where['load_before']}{crowded}."
