@@ -14,6 +14,8 @@ _PACKAGES = (
     "notifier",
     "dramatiq",
     "celery",
+    "taskiq",
+    "taskiq-aio-pika",
     "pika",
     "aiohttp",
     "uvloop",

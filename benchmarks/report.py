@@ -16,9 +16,26 @@ def table(findings: Sequence[Finding]) -> str:
     for number, row in enumerate(rows):
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         if number:
-            target = findings[number - 1].target
-            lines.append(f"    {target.work}, against {target.against}")
+            finding = findings[number - 1]
+            lines.append(f"    {finding.target.work}, against {finding.target.against}")
+            lines += [f"    {line}" for line in cpu_lines(finding)]
     return "\n".join(lines)
+
+
+def cpu_lines(finding: Finding) -> list[str]:
+    """Where its CPU time went, if that was measured."""
+    lines = []
+    if "cpu_us" in finding.extra:
+        lines.append(f"CPU us a notification: {_parts(finding.extra['cpu_us'])}")
+    if "cores" in finding.extra:
+        lines.append(
+            f"cores: {_parts(finding.extra['cores'])}; with one: {_parts(finding.extra['cores_of_one'])}"
+        )
+    return lines
+
+
+def _parts(found: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {short(value)}" for name, value in found.items())
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

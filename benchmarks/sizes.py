@@ -21,7 +21,7 @@ class Sizes:
     #: Messages of one drain of a peer's: they drain faster, and a drain should last for seconds.
     peer_drain: int
     threads: tuple[int, ...]
-    #: L6, L9: the count with which the worker also runs on a plain heap, or silent; one of `threads`.
+    #: P13, L6, L9: the count with which the worker also runs on a plain heap, or silent; one of `threads`.
     heap_threads: int = 16
     #: P10: messages sent one by one.
     idle: int
@@ -71,7 +71,7 @@ QUICK = Sizes(
     threads=(16,),
     idle=80,
     idle_pause=(0.01, 0.03),
-    left_out=frozenset({"P5", "P6", "P7", "P8", "P9", "L1", "L2", "L3", "L4", "L9", "L10"}),
+    left_out=frozenset({"P5", "P6", "P7", "P8", "P9", "P13", "L1", "L2", "L3", "L4", "L9", "L10"}),
     flood=9_000,
     urgent=100,
     peer_floods=1,

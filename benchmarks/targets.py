@@ -1,4 +1,4 @@
-"""The figures to reach: P1 to P10 as the design names them, L1 to L6 of the lanes, L7 to L10 of what is measured and seen."""
+"""The figures to reach: P1 to P10 and P13 as the design names them, L1 to L6 of the lanes, L7 to L10 of what is measured and seen."""
 
 from benchmarks.figures import Target
 
@@ -32,11 +32,18 @@ _TARGETS = (
         ratio=1.5,
     ),
     Target(
-        id="P5",
+        id="P5 celery",
         work="worker drain, nine lanes, best of the thread counts",
         against="Celery no-op drain, late acks, best of threads and prefork",
         unit="/s",
         ratio=2.5,
+    ),
+    Target(
+        id="P5 taskiq",
+        work="the same",
+        against="taskiq's no-op drain with aio-pika, best of one and two processes",
+        unit="/s",
+        ratio=1.0,
     ),
     Target(
         id="P6 calm",
@@ -137,6 +144,13 @@ _TARGETS = (
         unit="ms",
         ratio=2.0,
         at_most=True,
+    ),
+    Target(
+        id="P13",
+        work="worker drain by two worker processes, nine lanes, 16 threads each",
+        against="by one; a report, for it can grow only where cores were idle with one",
+        unit="/s",
+        ratio=1.7,
     ),
     Target(
         id="L1",

@@ -11,6 +11,8 @@ import dramatiq
 import pytest
 
 import notifier
+from benchmarks import markdown
+from benchmarks.targets import TARGETS
 from notifier.bootstrap.back import make_back
 from notifier.bootstrap.providers import make_simulators
 from notifier.bootstrap.roads import make_broker
@@ -26,6 +28,8 @@ MODULES = sorted(
     for path in (ROOT / "notifier").rglob("*.py")
     if "_migrations" not in path.parts
 )
+#: How far figures of three digits may be off.
+_ROUNDED = 0.02
 #: What begins to work when it is imported; it needs servers.
 PROGRAMS = {"notifier.worker", "notifier.__main__"}
 
@@ -241,6 +245,52 @@ def test_documents_name_only_commands_that_exist(path):
         assert target in targets, f"make {target}"
     for name in re.findall(r"^(?:\$ )?notifier ([a-z]+)", code, re.MULTILINE):
         assert name in COMMANDS, f"notifier {name}"
+
+
+@pytest.mark.parametrize(("name", "letters"), [("README.md", "P"), ("docs/performance.md", "PL")])
+def test_the_performance_tables_are_the_generators(name, letters):
+    """Columns, rows, works and targets are those of `benchmarks/`, and each verdict is that of its ratio."""
+    lines = markdown.inside((ROOT / name).read_text(), "bench").split("\n\n")[0].split("\n")
+    head, _, *rows = [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines]
+    assert tuple(head) == markdown.HEADINGS
+    known = [target for target in TARGETS.values() if target.id[0] in letters]
+    assert [row[0] for row in rows] == [target.id for target in known], "python -m benchmarks.readme"
+    for row, target in zip(rows, known, strict=True):
+        assert row[1:3] == [target.work, target.against]
+        assert row[6] == markdown.target_words(target)
+        measured = re.match(r"[\d,.]+", row[5])
+        if measured is None:
+            assert row[3:6] == ["-", "-", "-"]
+            assert row[7] == "not measured"
+        else:
+            assert row[7] in {"reached", "not reached"}
+            # As it is rounded there, so a ratio just at its target may stand either way.
+            ratio = float(measured[0].replace(",", ""))
+            if abs(ratio / target.ratio - 1) > _ROUNDED:
+                good = ratio < target.ratio if target.at_most else ratio > target.ratio
+                assert row[7] == ("reached" if good else "not reached"), row[0]
+
+
+def test_the_tables_of_cores_follow_from_the_cpu_of_one_notification():
+    """docs/scaling.md: what one core carries and how many cores a load needs is arithmetic, not opinion."""
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    cpu = [line[2:-2].split(" | ") for line in markdown.inside(text, "cpu").split("\n\n")[0].split("\n")]
+    cores = [line[2:-2].split(" | ") for line in markdown.inside(text, "cores").split("\n")]
+    assert tuple(cpu[0]) == markdown.CPU_HEADINGS
+    assert tuple(cores[0]) == markdown.CORE_HEADINGS
+    assert [row[0] for row in cpu[2:]] == list(markdown.PARTS.values())
+    assert [row[0] for row in cores[2:]] == [*markdown.PARTS.values(), "together"]
+    for one, needed in zip(cpu[2:], cores[2:], strict=False):
+        whole = number(one[4])
+        assert number(one[5]) == pytest.approx(1e6 / whole, rel=_ROUNDED)
+        for rate, told in zip(markdown.SIZES, needed[1:], strict=True):
+            assert number(told) == pytest.approx(rate * whole / 1e6, rel=_ROUNDED, abs=0.001)
+
+
+def number(text: str) -> float:
+    found = re.match(r"[\d,.]+", text)
+    assert found is not None
+    return float(found[0].replace(",", ""))
 
 
 def test_lines_of_a_module_stay_readable():

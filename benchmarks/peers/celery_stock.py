@@ -1,5 +1,7 @@
 """Stock Celery from outside: its drains by threads and by processes."""
 
+from collections.abc import Sequence
+
 from benchmarks import calls
 from benchmarks.checks import same
 from benchmarks.stage import Stage
@@ -9,6 +11,7 @@ from tests.nodes.waiting import wait_until
 _PROGRAM = "benchmarks.peers.celery_app"
 _QUEUE = "bench_celery"
 _DRAIN_SECONDS = 300.0
+_PREFORK = 2
 
 
 class CeleryStock:
@@ -19,6 +22,11 @@ class CeleryStock:
         self._broker = VirtualHost(stage, name)
         self._environment = {"BENCHMARK_BROKER_URL": self._broker.url}
         self._ledger = stage.folder / f"{name}.calls"
+
+    def drains(self, count: int, threads: Sequence[int]) -> dict[str, float]:
+        """The rate with each number of threads, and with processes."""
+        found = {f"threads {number}": self.drain(count, "threads", number) for number in threads}
+        return found | {"prefork": self.drain(count, "prefork", _PREFORK)}
 
     def drain(self, count: int, pool: str, concurrency: int) -> float:
         """Messages a second, from the first call to the last; `pool` is ``threads`` or ``prefork``."""

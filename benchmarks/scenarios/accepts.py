@@ -4,12 +4,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import split
 from benchmarks.bodies import SEED
 from benchmarks.checks import same
+from benchmarks.drain import servers
 from benchmarks.figures import Finding, Pairs
 from benchmarks.peers.dramatiq_stock import DramatiqStock
 from benchmarks.service import Service
 from benchmarks.sizes import Sizes
+from benchmarks.split import Part
 from benchmarks.stage import Stage
 from benchmarks.targets import TARGETS
 from tests.nodes.ports import free_port, is_free
@@ -25,6 +28,7 @@ class _Side:
     sizes: Sizes
     service: Service
     door: int
+    parts: list[Part]
     bare: int
     dramatiq: DramatiqStock
 
@@ -32,45 +36,49 @@ class _Side:
 def run(stage: Stage, sizes: Sizes, wanted: frozenset[str]) -> list[Finding]:
     """In each round ours, then the peers that are wanted."""
     service, dramatiq, bare = Service(stage, "accepts"), DramatiqStock(stage, "accepts-peer"), free_port()
-    with service.serving() as door, stage.running("benchmarks.peers.bare_http", str(bare)) as server:
+    with service.door() as (door, process), stage.running("benchmarks.peers.bare_http", str(bare)) as server:
         server.wait_ready(lambda: not is_free(bare), 30)
-        side = _Side(stage, sizes, service, door, bare, dramatiq)
+        parts = [Part("http", (process.pid,)), *servers(stage)]
+        side = _Side(stage, sizes, service, door, parts, bare, dramatiq)
         return _rounds(side, wanted)
 
 
 def _rounds(side: _Side, wanted: frozenset[str]) -> list[Finding]:
     _ours(side, SEED - 1, side.sizes.accepts // 5)
     samples: dict[str, list[float]] = {"ours": [], "P1": [], "P2": []}
-    latencies = []
+    latencies, cpu = [], []
     for number in range(side.sizes.rounds):
         side.stage.say(f"accepts: round {number + 1} of {side.sizes.rounds}")
-        rate, latency = _ours(side, SEED + number, side.sizes.accepts)
+        rate, latency, taken = _ours(side, SEED + number, side.sizes.accepts)
+        cpu.append(taken)
         samples["ours"].append(rate)
         latencies.append(latency)
         if "P1" in wanted:
             samples["P1"].append(_bare(side, SEED + number))
         if "P2" in wanted:
             samples["P2"].append(side.dramatiq.confirmed_sends(side.sizes.sends))
-    ours = tuple(samples["ours"])
+    ours, extra = tuple(samples["ours"]), {"answer_ms": latencies, "cpu_us": split.medians(cpu)}
     return [
-        Finding(target=TARGETS[name], pairs=Pairs(ours, tuple(samples[name])), extra={"answer_ms": latencies})
+        Finding(target=TARGETS[name], pairs=Pairs(ours, tuple(samples[name])), extra=extra)
         for name in IDS
         if name in wanted
     ]
 
 
-def _ours(side: _Side, seed: int, count: int) -> tuple[float, dict[str, float]]:
-    """Accepts a second, until the last is published, and the wait for an answer."""
+def _ours(side: _Side, seed: int, count: int) -> tuple[float, dict[str, float], dict[str, float]]:
+    """Accepts a second, until the last is published, the wait for an answer, and CPU µs of each part for one."""
     side.service.reset()
+    before = split.read(side.parts)
     found = _load(side, side.door, side.service.key, seed, count)
     ended = time.perf_counter()
     side.service.wait_published()
     seconds = found["seconds"] + (time.perf_counter() - ended)
+    taken = split.microseconds(before, split.read(side.parts), count)
     same("refusals", found["refusals"], {})
     same("answers of 202", found["answers"], {"202": count})
     same("rows kept", side.service.number("SELECT count(*) FROM notifications"), count)
     same("messages in the lanes", side.service.ready_messages(), count)
-    return count / seconds, {"p50": found["p50_ms"], "p99": found["p99_ms"]}
+    return count / seconds, {"p50": found["p50_ms"], "p99": found["p99_ms"]}, taken
 
 
 def _bare(side: _Side, seed: int) -> float:

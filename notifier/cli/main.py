@@ -20,6 +20,7 @@ COMMANDS = {
     "failures": "List and count what finally failed; replay or discard it.",
     "keys": "Create, list and revoke API keys.",
     "simulate": "Simulate the scheduler under a load, to size a worker's threads.",
+    "bench": "Measure your own installation with load that reaches nobody.",
     "doctor": "Check settings, database, broker and providers, and say what to do.",
     "reconcile": "Ring for everything not final, after the broker lost all.",
     "config": "Show the settings in force.",

@@ -141,14 +141,18 @@ class RemoteDoor:
         return Answer(status, document, tuple(notes))
 
 
-def _opener(url: str) -> OpenerDirector:
-    """A proxy of the environment is used as ever, but not for this machine itself."""
+def is_this_machine(url: str) -> bool:
+    """Whether it leads to this machine itself, where no proxy is asked."""
     host = urlsplit(url).hostname or ""
     try:
-        local = ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        local = host == "localhost"
-    return build_opener(_StayHere(), *([ProxyHandler({})] if local else []))
+        return host == "localhost"
+
+
+def _opener(url: str) -> OpenerDirector:
+    """A proxy of the environment is used as ever, but not for this machine itself."""
+    return build_opener(_StayHere(), *([ProxyHandler({})] if is_this_machine(url) else []))
 
 
 def _cause(error: NoAnswer) -> object:

@@ -18,7 +18,7 @@ _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 8
 _SECRET_BYTES = 32
 _TEST_DATA = "/test"
-_FORM = re.compile(r"nk_(?:live|test)_([a-z0-9]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
+_FORM = re.compile(r"nk_(live|test)_([a-z0-9]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 def new_key(mode: Mode) -> tuple[str, str, bytes]:
@@ -51,4 +51,10 @@ def key_hash(text: str) -> bytes:
 def key_id_of(text: str) -> str | None:
     """The id inside a key, or None unless `text` has exactly a key's form."""
     found = _FORM.fullmatch(text)
-    return found[1] if found else None
+    return found[2] if found else None
+
+
+def mode_told_by(text: str) -> Mode | None:
+    """What a key says it is for, or None unless `text` has exactly a key's form; only storage knows whether it is true."""
+    found = _FORM.fullmatch(text)
+    return Mode(found[1]) if found else None

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import threading
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,8 @@ class Dev:
             reader.start()
         wait_until(lambda: self._found(r"key +(nk_\S+)"), 60, "notifier dev to print its key")
         self.key = self._found(r"key +(nk_\S+)")
+        wait_until(lambda: self._found(r"test +(nk_test_\S+)"), 10, "notifier dev to print its test key")
+        self.test_key = self._found(r"test +(nk_test_\S+)")
         wait_until(lambda: self._found(r"listens at (http://\S+)"), 10, "notifier dev to print its address")
         self.url = self._found(r"listens at (http://\S+)")
 
@@ -90,6 +93,14 @@ class Dev:
     def _found(self, pattern):
         found = re.search(pattern, "".join(self._lines))
         return found[1] if found else None
+
+    def listed(self, key):
+        """The ids of the newest notifications that a key sees."""
+        request = urllib.request.Request(
+            f"{self.url}/v1/notifications", headers={"Authorization": f"Bearer {key}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return [row["id"] for row in json.loads(answer.read())["data"]]
 
     def stop(self):
         self._process.terminate()

@@ -24,7 +24,7 @@ def test_the_list_of_commands_needs_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "name", ["migrate", "send", "status", "lanes", "keys", "doctor", "reconcile", "config"]
+    "name", ["migrate", "send", "status", "lanes", "keys", "bench", "doctor", "reconcile", "config"]
 )
 def test_the_help_of_a_command_needs_nothing_heavy(name):
     assert imported_by(f"import notifier.cli.{name}") == []
