@@ -71,4 +71,4 @@ def test_numbers_are_as_long_as_they_are_worth():
 
 def test_every_target_can_be_asked_for():
     """`--only` takes what the design names."""
-    assert (*(f"P{number}" for number in range(1, 11)), *(f"L{number}" for number in range(1, 11))) == NAMES
+    assert (*(f"P{number}" for number in range(1, 13)), *(f"L{number}" for number in range(1, 11))) == NAMES
