@@ -31,7 +31,8 @@ from notifier.queueing.relay import Relay, RelayConfig
 from notifier.queueing.roads import Ring
 from notifier.storage import claiming, notifications, recording
 from notifier.storage.claiming import Wanted
-from notifier.storage.engine import Use, make_engine, one_statement, writing
+from notifier.storage.engine import Use, make_engine, writing
+from notifier.storage.kept import Kept
 from notifier.storage.notifications import Filter
 from notifier.storage.recording import Record
 
@@ -82,6 +83,7 @@ class _Table:
     number: int
     relay: Relay = field(init=False)
     handover: Handover = field(init=False)
+    kept: Kept = field(init=False)
     sent: list[UUID] = field(init=False)
     waiting: list[tuple[UUID, Lane]] = field(init=False)
 
@@ -91,6 +93,7 @@ class _Table:
         road, dice = _Road(), random.Random(SEED)
         self.handover = Handover(self.engine, road)
         self.handover.start()
+        self.kept = Kept(self.engine)
         self.relay = Relay(self.engine, self.handover, road, RelayConfig())
         share = min(100.0, 2_000_000 / self.number)
         self.sent = [one for one, _ in self._some(Status.SENT, share, 2000)]
@@ -99,6 +102,7 @@ class _Table:
         dice.shuffle(self.waiting)
 
     def close(self) -> None:
+        self.kept.close()
         self.handover.stop()
         self.engine.dispose()
 
@@ -162,10 +166,8 @@ def _claim(table: _Table) -> float:
     chosen = sorted(table.waiting.pop() for _ in range(_GROUP))
     wanted = [Wanted(one, lane, number, "console") for number, (one, lane) in enumerate(chosen, start=1)]
     began = time.perf_counter()
-    with one_statement(table.engine) as connection:
-        claimed = claiming.claim_plain(connection, wanted, uuid.uuid4(), 60.0)
-    with writing(table.engine) as connection:
-        unmatched = recording.record(connection, [_record(one) for one in claimed])
+    claimed = claiming.claim_plain(table.kept, wanted, uuid.uuid4(), 60.0)
+    unmatched = recording.record_plain(table.kept, [_record(one) for one in claimed])
     taken = time.perf_counter() - began
     same("claims", (len(claimed), len(unmatched)), (_GROUP, 0))
     return taken * 1000

@@ -1,6 +1,6 @@
 """The relay: whatever is owed in storage is rung for again - due times, lost bells, dead workers, orphans.
 It also makes new notifications of the failures that somebody asked to have replayed, sweeps old ones, and looks again
-at receipts that came too early. What else grows old is `retention`'s.
+at receipts that came too early.
 
 Any number run at once; each takes rows no other has locked. Every step is a bounded batch in one
 transaction of its own; bells are published only after their transaction.
@@ -258,8 +258,7 @@ class Relay:
 
     def _forget_failures(self) -> None:
         """Some batches at each sweep: what a long outage left goes bit by bit."""
-        age, limit = self._config.keep_failures, self._config.batch
-        forgotten = 0
+        age, limit, forgotten = self._config.keep_failures, self._config.batch, 0
         for _ in range(20):
             with writing(self._engine) as connection:
                 forgotten += (last := dead_letters.sweep(connection, age, limit))
