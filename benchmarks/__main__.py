@@ -18,10 +18,12 @@ from benchmarks.scenarios import (
     accepts,
     batches,
     drains,
+    growth,
     idle,
     lanes,
     limits,
     measures,
+    memory,
     picks,
     viewers,
     waits,
@@ -30,7 +32,9 @@ from benchmarks.sizes import FULL, QUICK
 from benchmarks.stage import Stage
 from benchmarks.targets import NAMES
 
-_SCENARIOS = (picks, measures, viewers, accepts, batches, idle, drains, waits, lanes, limits)
+_SCENARIOS = (
+    picks, measures, viewers, accepts, batches, idle, drains, waits, lanes, limits, memory, growth,
+)  # fmt: skip
 
 
 def main() -> int:

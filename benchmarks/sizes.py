@@ -45,6 +45,12 @@ class Sizes:
     span: float = 10.0
     #: L10: seconds of one sample.
     watch: float = 30.0
+    #: P12: rows of the small table and of the large one, and calls of each part.
+    tables: tuple[int, int] = (10_000, 5_000_000)
+    calls: int = 15
+    #: P11: notifications that are queued, and as many that are scheduled; seconds that a worker is watched.
+    backlog: int = 1_000_000
+    watched: float = 20.0
 
 
 FULL = Sizes(
@@ -79,4 +85,7 @@ QUICK = Sizes(
     limit_backlog=1_800,
     span=8.0,
     watch=15.0,
+    tables=(10_000, 100_000),
+    backlog=20_000,
+    watched=5.0,
 )

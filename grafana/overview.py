@@ -177,7 +177,7 @@ OVERVIEW = Dashboard(
                     "relay's lag": f"max(notifier_relay_lag_seconds{{{_JOB}}})",
                 },
                 unit="s",
-                width=8,
+                width=12,
                 warns=(30, 120),
             ),
             Panel(
@@ -187,13 +187,23 @@ OVERVIEW = Dashboard(
                     "{{kind}}": f"{_rate('notifier_commit_group_size_sum', _JOB, 'kind')} / "
                     f"{_rate('notifier_commit_group_size_count', _JOB, 'kind')}"
                 },
-                width=8,
+                width=12,
+            ),
+            Panel(
+                title="Partitions and retention",
+                about="Partitions of notifications made ahead and dropped behind (PostgreSQL), and final notifications that"
+                " were forgotten because they are older than the retention, in each hour.",
+                queries={
+                    "{{state}}": f"sum by (state) (increase(notifier_partitions_total{{{_JOB}}}[1h]))",
+                    "forgotten": f"sum(increase(notifier_notifications_forgotten_total{{{_JOB}}}[1h]))",
+                },
+                width=12,
             ),
             Panel(
                 title="Log lines dropped",
                 about="Lines that nothing took, in each five minutes: the log's reader is too slow.",
                 queries={"dropped": f"sum(increase(notifier_log_lines_dropped_total{{{_JOB}}}[5m]))"},
-                width=8,
+                width=12,
             ),
         ],
     },

@@ -36,6 +36,11 @@ def relay(settings: Settings) -> Engine:
     return make_engine(settings.database_url, Use(name="relay", pool_size=3))
 
 
+def retention(settings: Settings) -> Engine:
+    """For forgetting: one session keeps the turn, the other deletes."""
+    return make_engine(settings.database_url, Use(name="retention", pool_size=2))
+
+
 def receipts(settings: Settings) -> Engine:
     """For what providers report: each transaction is tried again by whoever sent it."""
     use = Use(name="receipts", pool_size=4, statement_timeout=_DOOR_TIMEOUT, ping=True)

@@ -23,6 +23,7 @@ from notifier.telemetry.tally import CLOSED, Tally
 
 if TYPE_CHECKING:  # a worker needs no relay while another process has one; tracing is an extra
     from notifier.queueing.relay import Relay, RelayConfig
+    from notifier.queueing.retention import Retention
     from notifier.telemetry.tracing import Tracing
 
 log = structlog.get_logger("notifier.relay")
@@ -48,21 +49,25 @@ def relay_config(settings: Settings) -> "RelayConfig":
 
 @dataclass(frozen=True, slots=True)
 class RelayParts:
-    """A relay with its own engine, handover and beat."""
+    """A relay with its own engine, handover, retention and beat."""
 
     relay: "Relay"
     handover: Handover
+    retention: "Retention"
     beats: Beats
     engine: Engine
 
     def start(self) -> None:
         """Everything but the loop itself."""
         self.handover.start()
+        self.retention.start()
         self.beats.start()
 
     def stop(self) -> None:
         """After the loop has ended."""
+        self.retention.stop()
         self.handover.stop()
+        self.retention.close()
         self.beats.stop()
         self.engine.dispose()
 
@@ -76,15 +81,18 @@ class StandInRelay:
     def run(self) -> None:
         """The loop, until stopped."""
         self._parts.handover.start()
+        self._parts.retention.start()
         self._parts.relay.run()
 
     def stop(self) -> None:
         """End after the present batch; returns at once."""
+        self._parts.retention.stop()
         self._parts.relay.stop()
 
     def close(self) -> None:
         """After the loop has ended."""
         self._parts.handover.stop()
+        self._parts.retention.close()
         self._parts.engine.dispose()
 
 
@@ -94,6 +102,7 @@ def make_relay(
     """A relay on a broker."""
     from notifier.queueing.receipts import ParkedReceipts
     from notifier.queueing.relay import Relay
+    from notifier.queueing.retention import Retention, RetentionConfig
 
     engine = engines.relay(settings)
     reach = CrashPoints(settings.crash_at).reach
@@ -106,7 +115,9 @@ def make_relay(
     )
     first = new_beat("relay")
     beats = Beats(engine, lambda: replace(first), every=settings.beat_seconds)
-    return RelayParts(relay, handover, beats, engine)
+    config = RetentionConfig(days=settings.retention_days, batch=settings.relay_batch)
+    retention = Retention(engines.retention(settings), config, tally=tally)
+    return RelayParts(relay, handover, retention, beats, engine)
 
 
 def main() -> int:

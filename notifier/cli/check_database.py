@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from notifier.cli.check_partitions import check_partitions
 from notifier.cli.checks import Finding, failed, ok, warning
 from notifier.cli.database import MIGRATE, connect, missing_file, reason_of
 from notifier.settings import Settings
@@ -51,6 +52,7 @@ def _look(engine: Engine, settings: Settings) -> Iterator[Finding]:
         yield ok("write", "allowed")
     yield from _processes(engine, settings)
     yield from _owed(engine)
+    yield from check_partitions(engine, settings)
 
 
 def _clock(engine: Engine) -> Finding:

@@ -22,7 +22,6 @@ from notifier.queueing.receipts import ParkedReceipts
 from notifier.queueing.replays import Replays
 from notifier.queueing.roads import Road
 from notifier.storage import (
-    accepting,
     books,
     changes,
     dead_letters,
@@ -243,7 +242,6 @@ class Relay:
         if now - self._swept >= self._config.sweep_every:
             self._swept = now
             with writing(self._engine) as connection:
-                accepting.sweep_keys(connection, self._config.batch)
                 workers.sweep(connection, 86_400)
                 books.fold(connection, 3600)
             if self._config.keep_failures and not self._replays.blind:
@@ -259,11 +257,14 @@ class Relay:
                 self._next_count = ended + max(self._config.count_every, 19 * (ended - now))
 
     def _forget_failures(self) -> None:
-        """One batch at each sweep: what a long outage left goes bit by bit."""
-        age, limit = self._config.keep_failures, self._config.batch
-        with writing(self._engine) as connection:
-            forgotten = dead_letters.sweep(connection, age, limit)
-            operations.sweep(connection, age, limit)
+        """Some batches at each sweep: what a long outage left goes bit by bit."""
+        age, limit, forgotten = self._config.keep_failures, self._config.batch, 0
+        for _ in range(20):
+            with writing(self._engine) as connection:
+                forgotten += (last := dead_letters.sweep(connection, age, limit))
+                operations.sweep(connection, age, limit)
+            if last < limit:
+                break
         if forgotten:
             log.info("failures_forgotten", number=forgotten)
 

@@ -251,8 +251,14 @@ class Settings(Conclusions):
     database_return_seconds: float = setting(10.0, seconds(0.1, 300))
 
     #: Days for which a final failure, and an operation on failures, is kept for analysis and replay; then the relay
-    #: forgets it, some at a time. The notification itself stays. 0 keeps them for ever.
+    #: forgets it, some at a time. 0 keeps them for ever, and with those that nobody replayed or discarded their
+    #: notifications.
     failures_days: int = setting(30, whole(0, 3650))
+
+    #: Days for which a final notification is kept at least, from its acceptance and from its end; then relays forget it,
+    #: on PostgreSQL a partition of days at a time (docs/operating.md). What is not final, and what can still be replayed,
+    #: stays. 0 keeps everything for ever.
+    retention_days: int = setting(30, whole(0, 3650))
 
     #: Address at which metrics and probes are told (docs/metrics.md); they are not for the world.
     metrics_host: str = setting("127.0.0.1", _HOST)

@@ -2,16 +2,32 @@
 
 The left side is counted apart from the notifications, in the very transaction that keeps them, so that a
 row which disappears is missed. Each writer counts in a row of its own: no two wait for each other. Whatever
-deletes notifications must take them off here, in its transaction.
+deletes notifications must take them off here, in its transaction. A partition that was taken out of the table
+(`partitions`) still counts until it is dropped.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, literal, select, union_all
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    Text,
+    bindparam,
+    column,
+    delete,
+    func,
+    literal,
+    select,
+    table,
+    text,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.domain.lifecycle import PENDING, Status
@@ -23,6 +39,10 @@ from notifier.storage.types import Id, db_now, db_now_plus
 GONE = UUID(int=0)
 #: How long reading the sum may take: it looks at every notification.
 _PATIENCE = "300s"
+#: How the name of a partition ends that was taken out.
+RETIRED = "_retired"
+#: The advisory lock of whoever moves whole partitions; shared by who reads the sum.
+_MOVING = 0x6E74665F6D76
 _SENT = (Status.SENT, Status.DELIVERED, Status.UNDELIVERED)
 _ENDED = (Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.SUPPRESSED)
 
@@ -90,11 +110,39 @@ def fold(connection: Connection, older_than: float) -> None:
 
 def read(engine: Engine) -> Books:
     """Both sides in one statement, so of one moment, however many write meanwhile."""
-    left = select(literal("accepted").label("name"), func.coalesce(func.sum(accepted.c.number), 0))
-    right = select(notifications.c.status, func.count()).group_by(notifications.c.status)
+    sides = [
+        select(literal("accepted").label("name"), func.coalesce(func.sum(accepted.c.number), 0)),
+        select(notifications.c.status, func.count()).group_by(notifications.c.status),
+    ]
     with reading(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.set_config("statement_timeout", _PATIENCE, True)))
-        figures = {name: int(number) for name, number in connection.execute(union_all(left, right))}
-    number = figures.pop("accepted")
+            connection.execute(select(func.set_config("lock_timeout", _PATIENCE, True)))
+            connection.execute(select(func.pg_advisory_xact_lock_shared(_MOVING)))
+            sides += [_in(name) for name in retired(connection)]
+        figures: Counter[str] = Counter()
+        for name, number in connection.execute(union_all(*sides)):
+            figures[name] += int(number)
+    number = figures.pop("accepted", 0)
     return Books(number, {Status(name): count for name, count in figures.items()})
+
+
+def _in(name: str) -> Select[Any]:
+    rows = table(name, column("status", Text()))
+    return select(rows.c.status, func.count()).group_by(rows.c.status)
+
+
+def hold(connection: Connection) -> None:
+    """Whole partitions move in this transaction: on PostgreSQL nobody reads the sum meanwhile."""
+    connection.execute(select(func.pg_advisory_xact_lock(_MOVING)))
+
+
+_FIND_RETIRED = text(
+    "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition AND relname ~ :pattern"
+    " AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'notifications'::regclass) ORDER BY relname"
+).bindparams(pattern=rf"^notifications_\d{{8}}_\d{{8}}{RETIRED}$")
+
+
+def retired(connection: Connection) -> list[str]:
+    """The partitions (on PostgreSQL) that were taken out of the table and are not dropped yet."""
+    return list(connection.execute(_FIND_RETIRED).scalars())

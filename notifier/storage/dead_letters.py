@@ -151,7 +151,7 @@ def summary(
 
 def sweep(connection: Connection, older_than: float, limit: int) -> int:
     """Forget at most `limit` failures that ended over `older_than` seconds ago, but for those that wait for
-    their replay. The notifications themselves stay, and the sum of promise 2 with them.
+    their replay. The notifications themselves stay (as long as the retention says), and the sum of promise 2 with them.
     """
     table = dead_letters.c
     old = (

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 #: Serialization failure and deadlock: the same transaction may pass next time.
 _CLASHES = frozenset({"40001", "40P01"})
 _LOCK_TIMEOUT = "55P03"
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 
 def sqlstate(error: BaseException) -> str:
@@ -28,6 +29,11 @@ def is_clash(error: BaseException) -> bool:
 def is_lock_timeout(error: BaseException) -> bool:
     """Somebody else held a row or key for longer than `lock_timeout`."""
     return sqlstate(error) == _LOCK_TIMEOUT
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """This user may not do that; for tables: it does not own them."""
+    return sqlstate(error) == _INSUFFICIENT_PRIVILEGE
 
 
 def is_data_fault(error: BaseException) -> bool:

@@ -194,6 +194,17 @@ OUTBOX_OLDEST = _gauge(
     unit="seconds",
     join=Join.MAX,
 )
+FORGOTTEN = _counter(
+    "notifier_notifications_forgotten_total",
+    "Final notifications deleted because they are older than the retention, alone or with their partition.",
+    unit="notifications",
+)
+PARTITIONS = _counter(
+    "notifier_partitions_total",
+    "Partitions of notifications made ahead and dropped behind.",
+    "state",
+    unit="partitions",
+)
 RELAY_LAG = _gauge(
     "notifier_relay_lag_seconds",
     "How long the first due retry or scheduled send has been due; 0 when nothing is late.",

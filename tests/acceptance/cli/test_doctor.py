@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from notifier.domain.lanes import Lane
+from notifier.queueing.retention import Retention, RetentionConfig
 from notifier.storage.migrations import head
 from tests.nodes.smtp import smtp_server
 from tests.nodes.web import Said, web_server
@@ -41,6 +42,23 @@ def test_a_running_service_is_seen_beating(cli, dev):
     cli.folder = dev.folder
     found = checks(cli.run("doctor", "--json"))
     assert (found["workers"]["state"], found["relays"]["state"]) == ("ok", "ok")
+
+
+def test_how_far_partitions_reach_is_said_and_that_none_is_made_is_warned_of(cli, postgres_url):
+    """Without a relay nobody makes them; with one there are some for the next days."""
+    cli.env["NOTIFIER_DATABASE_URL"] = postgres_url
+    cli.run("migrate")
+    found = checks(cli.run("doctor", "--json"))["retention"]
+    assert found["state"] == "warning"
+    assert "relay" in found["advice"]
+    engine = create_engine(postgres_url)
+    Retention(engine, RetentionConfig(days=30)).look()
+    engine.dispose()
+    found = checks(cli.run("doctor", "--json"))["retention"]
+    assert found["state"] == "ok"
+    assert found["detail"].startswith("30 days, 1 partitions, for ")
+    cli.env["NOTIFIER_RETENTION_DAYS"] = 0
+    assert checks(cli.run("doctor", "--json"))["retention"]["detail"] == "off: every notification is kept"
 
 
 def test_a_database_without_the_schema_fails_with_the_command_that_mends_it(cli):
