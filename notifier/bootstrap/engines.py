@@ -15,10 +15,15 @@ def door_reads(settings: Settings) -> Engine:
 
 
 def door_writes(settings: Settings) -> Engine:
-    """For the intake's writer and for clearing the outbox: one connection each."""
-    return make_engine(
-        settings.database_url, Use(name="intake", pool_size=2, statement_timeout=_DOOR_TIMEOUT)
-    )
+    """For the intake's writer, whose one connection it is."""
+    use = Use(name="intake", pool_size=1, statement_timeout=_DOOR_TIMEOUT, look=True)
+    return make_engine(settings.database_url, use)
+
+
+def clearing(settings: Settings) -> Engine:
+    """For clearing the outbox: rows that a crash brings back only ring again."""
+    use = Use(name="clearing", pool_size=1, statement_timeout=_DOOR_TIMEOUT, lasting=False)
+    return make_engine(settings.database_url, use)
 
 
 def claims(settings: Settings) -> Engine:

@@ -48,6 +48,7 @@ class Front:
 
     engine: Engine
     writes: Engine
+    clearing: Engine
     intake: Intake
     admission: Admission
     handover: Handover
@@ -75,6 +76,7 @@ class Front:
         self.broker.publisher.close()
         self.engine.dispose()
         self.writes.dispose()
+        self.clearing.dispose()
         self.receipts.dispose()
         self.dispose_quotas()
 
@@ -87,11 +89,13 @@ def make_front(
     tracing: "Tracing | None" = None,
 ) -> Front:
     """The front half on a broker; `metrics_port` is where its process tells its metrics."""
-    reads, writes = engines.door_reads(settings), engines.door_writes(settings)
+    reads, writes, clearing = (
+        make(settings) for make in (engines.door_reads, engines.door_writes, engines.clearing)
+    )
     reach = CrashPoints(settings.crash_at).reach
     admission = Admission(Limits(settings.backlog_limit, settings.database_budget_bytes))
     handover = Handover(
-        writes, broker.publisher, refused_wait=broker.refused_wait, reach=reach, tracing=tracing
+        clearing, broker.publisher, refused_wait=broker.refused_wait, reach=reach, tracing=tracing
     )
     writer = GroupWriter(
         writes,
@@ -122,6 +126,7 @@ def make_front(
     return Front(
         engine=reads,
         writes=writes,
+        clearing=clearing,
         intake=intake,
         admission=admission,
         handover=handover,

@@ -123,6 +123,7 @@ class LocalDoor:
         finally:
             front.engine.dispose()
             front.writes.dispose()
+            front.clearing.dispose()
 
     def show(self, notification: str) -> Answer:
         """See `Door`."""

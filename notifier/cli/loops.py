@@ -1,6 +1,7 @@
 """Event loops and stop signals of the serving commands."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,17 @@ def run_loop(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run `main(stop)`; SIGTERM and SIGINT set `stop`, a second one ends the process at once."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_guarded(main))
+
+
+def rest_garbage_collector() -> None:
+    """Have it look less often, and never again at what there is by now.
+
+    With its usual threshold the objects of a few requests under way let it go through all modules' again and again:
+    4 % of a busy door's time. What a request leaves behind is freed without it, for it refers to itself nowhere.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -34,10 +34,11 @@ def command(processes: int, host: str | None, port: int | None) -> None:
         click.echo(str(error), err=True)
         sys.exit(2)
     from notifier.http.server import listen
-    from notifier.telemetry.logs import configure_logs
+    from notifier.telemetry.logs import BoundedStream, configure_logs
     from notifier.telemetry.prometheus_dir import keep_to_this_process
 
-    configure_logs(settings.log_format, settings.log_level)
+    # Callers wait for no slow reader of the log, and lines go out many at a time.
+    configure_logs(settings.log_format, settings.log_level, BoundedStream(sys.stderr))
     try:
         sock = listen(settings.http_host, settings.http_port)
     except OSError as error:
@@ -55,7 +56,7 @@ def _serve(settings: Settings, sock: socket.socket, number: int = 0) -> None:
     from notifier.bootstrap.metrics import make_metrics, new_tally
     from notifier.bootstrap.probing import probe_socket, probed
     from notifier.bootstrap.roads import make_broker
-    from notifier.cli.loops import run_loop
+    from notifier.cli.loops import rest_garbage_collector, run_loop
     from notifier.http.app import build_app
     from notifier.http.server import serve_on
 
@@ -73,6 +74,7 @@ def _serve(settings: Settings, sock: socket.socket, number: int = 0) -> None:
 
     front.start()
     metrics.start()
+    rest_garbage_collector()
     try:
         run_loop(main)
     finally:
@@ -142,6 +144,7 @@ class _Supervisor:
         self._be_child(number)
 
     def _be_child(self, number: int) -> None:
+        from notifier.telemetry.bounded_stream import drain_all
         from notifier.telemetry.logs import get_logger
         from notifier.telemetry.parents import end_with_parent
 
@@ -156,6 +159,7 @@ class _Supervisor:
             # Nobody else would say why: `os._exit` leaves without a word.
             log.exception("http_process_failed")
         finally:
+            drain_all()
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)

@@ -30,6 +30,9 @@ MAX_PUSH_BYTES = 4096
 #: Characters of a chat message: what most services take in one (Telegram 4096, Slack recommends 4000).
 MAX_CHAT_TEXT = 4000
 
+#: Characters that fit however they are written: none takes more than six bytes in JSON, its names and marks 60.
+_SURELY_PUSHED = (MAX_PUSH_BYTES - 60) // 6
+
 _FIELDS: dict[Channel, tuple[str, ...]] = {
     Channel.EMAIL: ("subject", "text", "html"),
     Channel.SMS: ("text",),
@@ -104,6 +107,8 @@ def _push(content: Content, options: dict[str, Any]) -> Iterator[FieldError]:
         yield from _one_line("/title", content.title, MAX_TITLE)
     if content.text is None:
         yield FieldError("/text", "required", "a push message needs a text")
+        return
+    if not options and len(content.text) + len(content.title or "") <= _SURELY_PUSHED:
         return
     size = push_payload_size(content, options)
     if size > MAX_PUSH_BYTES:

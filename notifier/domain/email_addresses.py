@@ -38,8 +38,10 @@ def normal_address(text: str, *, allow_utf8_local: bool, allow_special: bool) ->
 
     Raises `InvalidInput` (``invalid_recipient``, ``/email``), never with any of the text.
     """
-    _check_shape(text)
     special = text.rpartition(".")[2].lower()
+    if len(text) <= MAX_ADDRESS and special not in SPECIAL_DOMAINS and _plain(text) is not None:
+        return text
+    _check_shape(text)
     if special not in SPECIAL_DOMAINS:
         return _validated(text, allow_utf8_local)
     if not allow_special:
@@ -66,6 +68,8 @@ def mixes_scripts(address: str) -> bool:
     >>> mixes_scripts("ada@p\u0430ypal.com")  # the second letter is Cyrillic
     True
     """
+    if address.isascii() and "xn--" not in address:
+        return False
     local, _, domain = address.rpartition("@")
     return any(_mixed(part) for part in (local, *map(_unicode_label, domain.split("."))))
 

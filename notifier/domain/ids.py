@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The 74 bits of a UUIDv7 that are random.
+_RANDOM = (1 << 80) - 1 & ~(0xF << 76) & ~(0b11 << 62)
 _NOTIFICATION, _OPERATION, _SUPPRESSION = "ntf_", "opn_", "sup_"
 
 
@@ -19,6 +21,14 @@ def uuid7(at: datetime, random: bytes | None = None) -> UUID:
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0b11 << 62) | 0b10 << 62
     return UUID(int=value)
+
+
+def uuid7s(at: datetime, number: int) -> list[UUID]:
+    """So many UUIDv7 of one moment, in no order, for one call to the system's randomness."""
+    first = (at - _EPOCH) // timedelta(milliseconds=1) << 80 | 7 << 76 | 0b10 << 62
+    random = os.urandom(10 * number)
+    tails = (int.from_bytes(random[start : start + 10], "big") for start in range(0, len(random), 10))
+    return [UUID(int=first | tail & _RANDOM) for tail in tails]
 
 
 def first_id_at(at: datetime) -> UUID:

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from notifier.domain.attachments import Attachment
 from notifier.domain.lanes import Lane, Priority
 from notifier.domain.lifecycle import Mode, OnUncertain
@@ -40,12 +42,12 @@ class Content:
         return {**self.texts, "attachments": files} if files else dict(self.texts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewNotification:
+class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
     """A checked request for one notification: everything in it is already true.
 
     `send_at` is None for now; `ttl` is in seconds and None for the priority's default; `units` is
-    what a limit is charged (SMS segments, else 1).
+    what a limit is charged (SMS segments, else 1). A struct: a frozen dataclass of so many fields takes five times as
+    long to make, and every request makes one.
     """
 
     tenant: str
@@ -60,10 +62,10 @@ class NewNotification:
     topic: str | None = None
     reference: str | None = None
     tags: tuple[str, ...] = ()
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
     on_uncertain: OnUncertain = OnUncertain.RESEND
     provider: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
     batch_id: UUID | None = None
     traceparent: str | None = None
     request_id: str | None = None

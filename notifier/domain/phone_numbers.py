@@ -25,11 +25,13 @@ def normal_number(text: str) -> str:
         number = phonenumbers.parse(text, None)
     except NumberParseException:
         raise _refused("must begin with a country's calling code") from None
-    if not phonenumbers.is_valid_number(number):
+    # Its type is unknown to the plan that it is no number of (`is_valid_number` finds out by the same means).
+    kind = phonenumbers.number_type(number)
+    if kind == PhoneNumberType.UNKNOWN:
         raise _refused("must be a number that its country's plan assigns, no short code")
     if phonenumbers.format_number(number, PhoneNumberFormat.E164) != text:
         raise _refused("must be E.164, without the country's trunk prefix")
-    if phonenumbers.number_type(number) == PhoneNumberType.PREMIUM_RATE:
+    if kind == PhoneNumberType.PREMIUM_RATE:
         raise _refused("must not be a premium-rate number")
     return text
 

@@ -49,6 +49,8 @@ def count_segments(text: str) -> Segments:
     >>> count_segments("a" * 161)
     Segments(encoding=<Encoding.GSM7: 'gsm7'>, units=2, characters=161)
     """
+    if len(text) <= _ROOM[Encoding.GSM7][0] and _BASIC.issuperset(text):
+        return Segments(Encoding.GSM7, 1, len(text))
     if _GSM7.issuperset(text):
         encoding, double = Encoding.GSM7, _EXTENSION
         sizes = [2 if character in double else 1 for character in text]

@@ -24,6 +24,8 @@ def has_control(text: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether nothing of `text` can be seen: empty, only spaces, only zero-width characters."""
+    if "!" <= text[:1] <= "~":  # nearly every text begins with what can be seen
+        return False
     return all(
         unicodedata.category(character) in _UNSEEN or character in _FILLERS for character in text.lstrip()
     )

@@ -47,7 +47,39 @@ def read_recipient(
     """The recipient in `to`, or None with what is wrong added to `errors`."""
     if to is None or channel is None:
         return None
-    before = len(errors)
+    if not _names_exactly(channel, to):
+        before = len(errors)
+        _tell_names(channel, to, errors)
+        if len(errors) > before or any(getattr(to, name) is None for name in _NEEDED[channel]):
+            return None
+    try:
+        return _parse(channel, to, config)
+    except InvalidInput as error:
+        errors.append(error.at("/to"))
+        return None
+
+
+def _names_exactly(channel: Channel, to: To) -> bool:
+    """Whether all that `channel` needs is there, and nothing else: so in nearly every request."""
+    match channel:
+        case Channel.EMAIL:
+            return to.email is not None and to.phone is to.push_token is to.platform is to.chat is None
+        case Channel.SMS:
+            return (
+                to.phone is not None
+                and to.email is to.name is to.push_token is to.platform is to.chat is None
+            )
+        case Channel.PUSH:
+            needed = to.push_token is not None and to.platform is not None
+            return needed and to.email is to.name is to.phone is to.chat is None
+        case Channel.CHAT:
+            return (
+                to.chat is not None
+                and to.email is to.name is to.phone is to.push_token is to.platform is None
+            )
+
+
+def _tell_names(channel: Channel, to: To, errors: Errors) -> None:
     told = {error.pointer for error in errors}
     errors.extend(
         FieldError(f"/to/{name}", "not_allowed", f"does not belong to channel {channel}")
@@ -55,19 +87,11 @@ def read_recipient(
         if getattr(to, name) is not None and name not in _ALLOWED[channel] and f"/to/{name}" not in told
     )
     pointed = {error.pointer for error in errors}
-    missing = [name for name in _NEEDED[channel] if getattr(to, name) is None]
     errors.extend(
         FieldError(f"/to/{name}", "required", f"must be given for channel {channel}")
-        for name in missing
-        if f"/to/{name}" not in pointed
+        for name in _NEEDED[channel]
+        if getattr(to, name) is None and f"/to/{name}" not in pointed
     )
-    if missing or len(errors) > before:
-        return None
-    try:
-        return _parse(channel, to, config)
-    except InvalidInput as error:
-        errors.append(error.at("/to"))
-        return None
 
 
 def _parse(channel: Channel, to: To, config: HttpConfig) -> Recipient:

@@ -7,6 +7,7 @@ nobody comes in (503).
 
 import asyncio
 import hmac
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import NoReturn
@@ -17,7 +18,7 @@ from sqlalchemy import Engine
 
 from notifier.domain.keys import key_hash, key_id_of, tenant_of
 from notifier.http.callers import Caller
-from notifier.http.lookups import Lookups, look_at_error
+from notifier.http.lookups import MAX_REMEMBERED, Answer, Lookups, look_at_error
 from notifier.http.offload import Offload
 from notifier.http.problems import Problem
 from notifier.http.sessions import LONGEST, Session, Sessions, session_of
@@ -31,6 +32,8 @@ TOUCH_EVERY = 60.0
 #: A key is 59 characters; nothing much longer is even looked at.
 _MAX_HEADER = 200
 _DUMMY = b"\x00" * 32
+_BEARER = "Bearer "
+_NOBODY = (None, None)
 
 
 class KeyRing:
@@ -45,6 +48,8 @@ class KeyRing:
         self._now = now
         self._rows: Lookups[KeyRow | None] = Lookups(api_keys.find, engine, reads, ttl=ttl)
         self._ended = Lookups(ended_sessions.is_ended, engine, reads, ttl=ttl)
+        #: By the digest of the key; a caller is one for as long as the answer that let him in is believed.
+        self._callers: OrderedDict[bytes, tuple[Caller, Answer[KeyRow | None]]] = OrderedDict()
         self._touched: dict[str, float] = {}
         self._touching: set[asyncio.Task[None]] = set()
 
@@ -64,7 +69,27 @@ class KeyRing:
         if text is None or key_id is None:
             _refuse("malformed")
         row = await self._rows.of(key_id)
-        return self._let_in(row, hmac.compare_digest(key_hash(text), _hash_of(row)))
+        hashed = key_hash(text)
+        caller, answer = (
+            self._let_in(row, hmac.compare_digest(hashed, _hash_of(row))),
+            self._rows.latest(key_id),
+        )
+        if answer is not None:
+            self._callers[hashed] = caller, answer
+            while len(self._callers) > MAX_REMEMBERED:
+                self._callers.popitem(last=False)
+        return caller
+
+    def remembered(self, header: str) -> Caller | None:
+        """Who was let in with this Authorization and may still be believed, without a lookup; None for anybody else."""
+        if not header.startswith(_BEARER) or len(header) > _MAX_HEADER:
+            return None
+        # Found by the key's digest: how long the search takes tells nothing of the key.
+        caller, answer = self._callers.get(key_hash(header[len(_BEARER) :]), _NOBODY)
+        if caller is None or answer is None or not self._rows.holds(caller.key_id, answer):
+            return None
+        self._touch(caller.key_id)
+        return caller
 
     async def end(self, session: Session) -> bool:
         """Let nobody in with it or a renewed copy: here at once, elsewhere within `ttl`. False if it was not made here.

@@ -18,6 +18,9 @@ from notifier.http.problems import Problem
 JSON = "application/json"
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 
+#: The body as it came, where it was read already.
+BODY = web.RequestKey("body", bytes)
+
 Beyond = tuple[int, Callable[[], Awaitable[None]]]
 
 #: What zlib is told of each coding (RFC 9110, 8.4.1): gzip's own wrapper, or zlib's.
@@ -110,6 +113,8 @@ async def read_body(
     if request.content_length is not None and request.content_length > limit:
         raise too_large(limit)
     unpack = _unpacker(request, limit)
+    if BODY in request:
+        return unpack(request[BODY])
     try:
         async with asyncio.timeout(deadline):
             packed = await _read_within(request, limit, beyond)

@@ -23,9 +23,13 @@ class Caller:
     channels: frozenset[Channel] | None = None
     highest_priority: Priority | None = None
 
+    def may(self, scope: str) -> bool:
+        """Whether the key has the scope; `admin` has them all."""
+        return scope in self.scopes or "admin" in self.scopes
+
     def must_have(self, scope: str) -> None:
         """Raise `Problem` ``forbidden`` unless the key has the scope; `admin` has them all."""
-        if scope not in self.scopes and "admin" not in self.scopes:
+        if not self.may(scope):
             raise Problem("forbidden", f"the key does not have the scope {scope}")
 
     def must_be_live(self) -> None:

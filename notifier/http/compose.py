@@ -5,7 +5,6 @@ missing or already refused for its shape.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -36,8 +35,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _STAND_IN = {"filename": "file", "content_type": "text/plain", "data": "eA=="}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Around one request: who asks, when, under which rules, and the names to follow it by."""
 
     caller: Caller
@@ -69,7 +67,12 @@ def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotificati
     lane = Lane(channel, request.priority or Priority.MEDIUM)
     asked.caller.must_reach(lane)
     return NewNotification(
-        **_labels(request),
+        ttl=request.ttl,
+        topic=request.topic,
+        reference=request.reference,
+        tags=tuple(request.tags or ()),
+        metadata=request.metadata or {},
+        on_uncertain=request.on_uncertain or OnUncertain.RESEND,
         provider=request.provider or _named_by(recipient, asked.caller.mode),
         tenant=asked.caller.tenant,
         api_key=asked.caller.key_id,
@@ -84,18 +87,6 @@ def compose(request: SendRequest, asked: Asked, errors: Errors) -> NewNotificati
         traceparent=asked.traceparent,
         request_id=asked.request_id,
     )
-
-
-def _labels(request: SendRequest) -> dict[str, Any]:
-    """What is taken over as it stands."""
-    return {
-        "ttl": request.ttl,
-        "topic": request.topic,
-        "reference": request.reference,
-        "tags": tuple(request.tags or ()),
-        "metadata": request.metadata or {},
-        "on_uncertain": request.on_uncertain or OnUncertain.RESEND,
-    }
 
 
 def _named_by(recipient: Recipient, mode: Mode) -> str | None:
@@ -184,6 +175,8 @@ def _check_provider(
     errors: Errors,
 ) -> None:
     """The account must be there, for test keys too: the simulator, which serves every platform, stands in for it."""
+    if name is None and not isinstance(recipient, PushToken):
+        return
     config, tests = asked.config, asked.caller.mode is Mode.TEST
     known = config.providers.get(channel, ()) if channel else ()
     if isinstance(recipient, PushToken) and known:
@@ -204,13 +197,16 @@ def _check_provider(
 def _check_labels(request: SendRequest, errors: Errors) -> None:
     check_text("/reference", request.reference, schemas.MAX_REFERENCE, errors)
     check_text("/topic", request.topic, schemas.MAX_TOPIC, errors)
-    tags = request.tags or []
-    if len(tags) > schemas.MAX_TAGS:
+    tags = request.tags
+    if not tags:
+        pass
+    elif len(tags) > schemas.MAX_TAGS:
         errors.append(FieldError("/tags", "too_many", f"must be at most {schemas.MAX_TAGS}"))
     else:
         for index, tag in enumerate(tags):
             check_text(f"/tags/{index}", tag, schemas.MAX_TAG, errors)
-    _check_metadata(request.metadata or {}, errors)
+    if request.metadata:
+        _check_metadata(request.metadata, errors)
 
 
 def _check_metadata(metadata: dict[str, str], errors: Errors) -> None:

@@ -73,10 +73,18 @@ class HttpConfig:
     linger: float = 2.0
     drain: float = 10.0
 
-    @property
-    def channels(self) -> tuple[Channel, ...]:
-        """The channels in use: chat only where it has a provider."""
-        return channels_with(self.providers)
+    #: The channels in use: chat only where it has a provider. Every request asks for them.
+    channels: tuple[Channel, ...] = field(init=False)
+    _senders: Mapping[Platform, tuple[str, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", channels_with(self.providers))
+        push = self.providers.get(Channel.PUSH, ())
+        served = {
+            one: tuple(name for name in push if one in (self.platforms.get(name) or Platform))
+            for one in Platform
+        }
+        object.__setattr__(self, "_senders", served)
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -90,4 +98,4 @@ class HttpConfig:
             return tuple(name for name in names if name == recipient.name)
         if not isinstance(recipient, PushToken):
             return names
-        return tuple(name for name in names if recipient.platform in (self.platforms.get(name) or Platform))
+        return self._senders[recipient.platform]

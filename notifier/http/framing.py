@@ -17,7 +17,7 @@ _HOST = re.compile(
 
 def is_faulty(message: RawRequestMessage) -> bool:
     """Whether a request is of a version that is not spoken here, is packed on its way, or names no host."""
-    if message.version not in {HttpVersion10, HttpVersion11}:
+    if message.version != HttpVersion11 and message.version != HttpVersion10:  # noqa: PLR1714 - a set is made each time
         return True
     coding = message.headers.get(hdrs.TRANSFER_ENCODING)
     if coding is not None and (message.version == HttpVersion10 or coding.strip().lower() != "chunked"):

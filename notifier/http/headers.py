@@ -1,7 +1,7 @@
 """Headers that a request may bring: its id, its trace, its Idempotency-Key."""
 
+import random
 import re
-from uuid import uuid4
 
 from aiohttp import web
 
@@ -14,8 +14,11 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 
 def request_id_of(request: web.BaseRequest) -> str:
     """The caller's own id if it is a plain one, else a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    given = request.headers.get("X-Request-Id")
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    # No secret, so it need not ask the kernel: a busy door waits for the interpreter's lock after each such call.
+    return f"{random.getrandbits(128):032x}"
 
 
 def traceparent_of(request: web.BaseRequest) -> str | None:

@@ -11,7 +11,7 @@ from notifier.domain.errors import NotifierError
 from notifier.domain.traces import trace_id
 from notifier.http.headers import request_id_of, traceparent_of
 from notifier.http.health import HEALTH
-from notifier.http.parts import CALLER, PARTS, QUOTA, REQUEST_ID, TRACEPARENT
+from notifier.http.parts import BEGAN, CALLER, PARTS, QUOTA, REQUEST_ID, TRACEPARENT
 from notifier.http.problems import Problem, problem_of, problem_of_http
 from notifier.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 from notifier.telemetry.places import places_of
@@ -37,7 +37,7 @@ async def follow(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[REQUEST_ID] = request_id_of(request)
     if TRACEPARENT not in request and (trace := traceparent_of(request)) is not None:
         request[TRACEPARENT] = trace
-    began = time.perf_counter()
+    began = _began(request)
     with structlog.contextvars.bound_contextvars(**_names(request)):
         answer = await handler(request)
         caller = request.get(CALLER)
@@ -57,7 +57,7 @@ async def follow(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Count the request and time it, by the path's template, never by the path nor its query."""
     tally = request.app[PARTS].tally
-    began = time.perf_counter()
+    began = _began(request)
     answer = await handler(request)
     route, method = _route(request), _method(request)
     tally.add(REQUESTS, (route, method, str(answer.status)))
@@ -95,6 +95,10 @@ async def dress(request: web.Request, answer: web.StreamResponse) -> None:
     if request.app[HEALTH].draining:
         answer.force_close()
         answer.headers["Connection"] = "close"
+
+
+def _began(request: web.Request) -> float:
+    return request.get(BEGAN) or time.perf_counter()
 
 
 def _names(request: web.Request) -> dict[str, str]:

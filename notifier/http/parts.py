@@ -76,6 +76,9 @@ FEED = web.AppKey("feed", LaneFeed)
 
 #: What a request carries for the middlewares and the handlers.
 CALLER = web.RequestKey("caller", Caller)
+#: What the quick way (`quick`) has found out already: when the request began (`perf_counter`), why it was not kept.
+BEGAN = web.RequestKey("began", float)
+REFUSED = web.RequestKey("refused", Exception)
 REQUEST_ID = web.RequestKey("request_id", str)
 TRACEPARENT = web.RequestKey("traceparent", str)
 #: The headers that tell what is left of the tenant's quota, where it has one.

@@ -21,7 +21,18 @@ from notifier.http.body import read_large_json, too_large
 from notifier.http.checking import Errors, check_shape
 from notifier.http.compose import Asked, compose
 from notifier.http.headers import idempotency_key_of
-from notifier.http.parts import CALLER, CONFIG, PARSING, PARTS, REQUEST_ID, ROOM, WAITED, asked_by, enter
+from notifier.http.parts import (
+    CALLER,
+    CONFIG,
+    PARSING,
+    PARTS,
+    REFUSED,
+    REQUEST_ID,
+    ROOM,
+    WAITED,
+    asked_by,
+    enter,
+)
 from notifier.http.queries import flag, read_query
 from notifier.http.quotas import pay
 from notifier.http.replays import earlier_answer
@@ -41,6 +52,9 @@ _decoder = msgspec.json.Decoder(SendRequest)
 
 class _Named(msgspec.Struct):
     id: str
+
+
+_name = msgspec.json.Decoder(_Named)
 
 
 class _File(msgspec.Struct, gc=False):
@@ -69,6 +83,8 @@ def _length(file: _File) -> int:
 async def create(request: web.Request) -> web.Response:
     """Keep one notification; `?dry_run=true` only checks it, `?strict=true` refuses what would not be sent."""
     caller = await enter(request, "send")
+    if REFUSED in request:
+        raise request[REFUSED]
     query = read_query(request, {"dry_run": flag, "strict": flag})
     key = idempotency_key_of(request)
     async with AsyncExitStack() as stack:
@@ -96,7 +112,7 @@ async def _create(
         return json_answer(dry_run(notification, asked))
 
     def respond(stored: Sequence[Stored]) -> bytes:
-        return encoded(views.accepted(stored[0], notification))
+        return answer_of(stored[0], notification)
 
     return answer_to(await keep(request, ROUTE, [notification], (key, digest), respond))
 
@@ -171,7 +187,7 @@ def read_request(body: bytes) -> tuple[SendRequest, Errors]:
     try:
         request = _decoder.decode(body)
         if not jsontext.may_hold_nul(body):
-            jsontext.check_names(body)
+            jsontext.check_names(body, request)
             return request, []
     except (msgspec.MsgspecError, ValueError, RecursionError):
         pass
@@ -179,10 +195,19 @@ def read_request(body: bytes) -> tuple[SendRequest, Errors]:
     return found, errors
 
 
+def answer_of(stored: Stored, notification: NewNotification) -> bytes:
+    """What is told of a kept notification."""
+    return encoded(views.accepted(stored, notification))
+
+
+def location_of(kept: Kept) -> str:
+    """Where a kept notification is read."""
+    return f"/v1/notifications/{_name.decode(kept.answer).id}"
+
+
 def answer_to(kept: Kept) -> web.Response:
     """202 with the kept bytes; the same ones when the request came before."""
-    name = msgspec.json.decode(kept.answer, type=_Named).id
-    headers = {"Location": f"/v1/notifications/{name}", **(REPLAYED if kept.replayed else {})}
+    headers = {"Location": location_of(kept), **(REPLAYED if kept.replayed else {})}
     return raw_answer(kept.answer, status=202, headers=headers)
 
 

@@ -21,6 +21,7 @@ from notifier.http.config import HttpConfig
 from notifier.http.health import HEALTH
 from notifier.http.parts import CONFIG
 from notifier.http.protocol import DoorProtocol
+from notifier.http.quick import QuickDoor
 
 log = structlog.get_logger()
 
@@ -36,9 +37,11 @@ _LAST_WORDS = 1.0
 class DoorServer(web.Server):
     """Makes the connections and holds them to their number: past it the one idle longest is closed."""
 
-    def __init__(self, base: web.Server, config: HttpConfig, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(base.request_handler, request_factory=base.request_factory, loop=loop)
-        self._config = config
+    def __init__(self, base: web.Server, app: web.Application, loop: asyncio.AbstractEventLoop) -> None:
+        # Its requests are those of an application, whose own factory makes them.
+        quick: Any = QuickDoor(app, base.request_handler)
+        super().__init__(quick, request_factory=base.request_factory, loop=loop)
+        self._config = config = app[CONFIG]
         self._limit = min(config.connections, _files() - _RESERVED_FILES)
         self._by_use: OrderedDict[RequestHandler, None] = OrderedDict()
 
@@ -95,7 +98,7 @@ class DoorRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         base = await super()._make_server()
-        self.door = DoorServer(base, self.app[CONFIG], asyncio.get_running_loop())
+        self.door = DoorServer(base, self.app, asyncio.get_running_loop())
         return self.door
 
 

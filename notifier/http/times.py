@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from notifier.domain.errors import InvalidInput
 
@@ -34,6 +35,12 @@ def parse_send_at(text: str, now: datetime) -> datetime | None:
 
 def shown(moment: datetime | None) -> str | None:
     """A moment as RFC 3339 in UTC with milliseconds."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if moment is None else _text(moment)
+
+
+@lru_cache(maxsize=256)
+def _text(moment: datetime) -> str:
+    """Asked for the same moments by all that were kept together."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from notifier.domain.ids import notification_id, operation_id
-from notifier.domain.lanes import Lane
+from notifier.domain.lanes import Channel, Lane, Priority
 from notifier.domain.lifecycle import Status
 from notifier.domain.notification import NewNotification
 from notifier.http.queries import BATCH_PREFIX
@@ -29,18 +31,38 @@ def path_of(value: UUID) -> str:
     return f"/v1/notifications/{notification_id(value)}"
 
 
-def accepted(stored: Stored, asked: NewNotification) -> dict[str, Any]:
-    """The answer to one accepted notification."""
-    return {
-        "id": notification_id(stored.id),
-        "status": stored.status,
-        **_lane(stored.lane),
-        "reference": asked.reference,
-        "created_at": shown(stored.created_at),
-        "send_at": shown(stored.send_at),
-        "expires_at": shown(stored.expires_at),
-        "links": _links(stored.id),
-    }
+class _Links(msgspec.Struct, frozen=True):
+    self: str
+    cancel: str
+
+
+class _Accepted(msgspec.Struct, frozen=True):
+    id: str
+    status: Status
+    channel: Channel
+    priority: Priority
+    reference: str | None
+    created_at: str | None
+    send_at: str | None
+    expires_at: str | None
+    links: _Links
+
+
+def accepted(stored: Stored, asked: NewNotification) -> Any:
+    """The answer to one accepted notification, as what JSON is made of; a struct, for every request has one."""
+    name = notification_id(stored.id)
+    path = f"/v1/notifications/{name}"
+    return _Accepted(
+        name,
+        stored.status,
+        stored.lane.channel,
+        stored.lane.priority,
+        asked.reference,
+        shown(stored.created_at),
+        shown(stored.send_at),
+        shown(stored.expires_at),
+        _Links(path, f"{path}/cancel"),
+    )
 
 
 def listed(row: NotificationRow) -> dict[str, Any]:

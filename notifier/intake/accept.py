@@ -59,6 +59,8 @@ class Intake:
         self._waiting: deque[Ticket] = deque()
         self._changed = threading.Condition()
         self._stopping = False
+        #: The loop that is about to wake the writer.
+        self._waker: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="intake-writer", daemon=True)
 
     def start(self) -> None:
@@ -91,6 +93,11 @@ class Intake:
         result: asyncio.Future[Kept] = loop.create_future()
         ticket = Ticket(submission, result, loop)
         self._enter(ticket)
+        if self._waker is not loop:
+            # Once the loop has been round: requests that came together are written together, and the writer does not
+            # fight the loop for the interpreter's lock meanwhile.
+            self._waker = loop
+            loop.call_soon(self._wake)
         # A timer and a future are all a waiting request costs; `asyncio.wait` would make a task of each.
         late = loop.call_later(max(0.0, self._wait - waited), self._end_late, ticket, result)
         try:
@@ -107,6 +114,7 @@ class Intake:
         result: Future[Kept] = Future()
         ticket = Ticket(submission, result)
         self._enter(ticket)
+        self._wake()
         try:
             return result.result(timeout=self._wait)
         except Late:
@@ -127,12 +135,20 @@ class Intake:
             if self.full:
                 raise Unavailable("too many requests are waiting")
             self._waiting.append(ticket)
+
+    def _wake(self) -> None:
+        self._waker = None
+        with self._changed:
             self._changed.notify()
 
     def _refusal(self, ticket: Ticket) -> NotifierError | None:
         try:
-            for priority in {new.lane.priority for new in ticket.submission.notifications}:
-                self._admission.check(priority)
+            wanted = ticket.submission.notifications
+            if len(wanted) == 1:
+                self._admission.check(wanted[0].lane.priority)
+            else:
+                for priority in {new.lane.priority for new in wanted}:
+                    self._admission.check(priority)
         except NotifierError as refusal:
             return refusal
         return None

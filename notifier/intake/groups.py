@@ -1,13 +1,14 @@
 """One group of submissions in one transaction: keys, notifications and bells together."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from notifier.domain.errors import (
     InvalidInput,
@@ -17,17 +18,21 @@ from notifier.domain.errors import (
     OutcomeUnknown,
     Unavailable,
 )
-from notifier.domain.ids import uuid7
+from notifier.domain.ids import uuid7s
 from notifier.domain.lifecycle import Status
+from notifier.domain.notification import NewNotification
 from notifier.domain.retries import DEFAULT_TTL
 from notifier.intake.submissions import Kept, Stored, Ticket
 from notifier.storage import accepting, faults, outbox
-from notifier.storage.engine import writing
+from notifier.storage.clock import HeardTime
+from notifier.storage.engine import one_statement, reading, writing
+from notifier.storage.keeping import keep_group, session_of, was_kept
 from notifier.storage.outbox import Bell, OutboxRow
 from notifier.telemetry.metrics import ACCEPTED, GROUP_SIZE
 from notifier.telemetry.tally import CLOSED, Tally
 
 Result = Kept | NotifierError
+_Fresh = tuple[NewNotification, Stored]
 log = structlog.get_logger("notifier.intake")
 _TRIES = 5
 
@@ -64,6 +69,7 @@ class GroupWriter:
         self._key_life = timedelta(hours=key_hours)
         self._grace = grace
         self._reach = reach
+        self._clock = HeardTime()
 
     def write(self, tickets: Sequence[Ticket]) -> tuple[dict[Ticket, Result], list[OutboxRow]]:
         """What became of each ticket, and the bells to publish now."""
@@ -99,33 +105,85 @@ class GroupWriter:
     def _transaction(
         self, tickets: Sequence[Ticket], committing: list[bool]
     ) -> tuple[dict[Ticket, Result], list[OutboxRow]]:
+        if self._engine.dialect.name == "postgresql" and not any(map(_needs_keys, tickets)):
+            return self._at_once(tickets, committing)
         results: dict[Ticket, Result] = {}
         with writing(self._engine) as connection:
-            now = accepting.database_time(connection)
-            now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-            drafts = [self._draft(ticket, now) for ticket in tickets]
+            now = self._now(connection)
+            drafts = self._drafts(tickets, now)
             winners = self._keyed(connection, drafts, now, results)
-            fresh = [
-                (new, made)
-                for draft in winners
-                for new, made in zip(draft.ticket.submission.notifications, draft.stored, strict=True)
-            ]
-            rows: list[OutboxRow] = []
-            if fresh:
-                accepting.add_notifications(connection, fresh, self._id)
-                bells = [
-                    Bell(m.lane, m.id, n.units, traceparent=n.traceparent)
-                    for n, m in fresh
-                    if m.status is Status.QUEUED
-                ]
-                rows = outbox.add(connection, bells, self._grace)
+            fresh = _fresh(winners)
+            rows = self._keep(connection, fresh) if fresh else []
             self._reach("before_commit")
             committing.append(True)
+        return self._kept(winners, fresh, results), rows
+
+    def _at_once(
+        self, tickets: Sequence[Ticket], committing: list[bool]
+    ) -> tuple[dict[Ticket, Result], list[OutboxRow]]:
+        """The same for a group without keys, in one round trip: nothing has to be asked before it is kept."""
+        drafts: list[Draft] = []
+        session = 0
+        try:
+            with one_statement(self._engine) as connection:
+                now = self._now(connection)
+                drafts = self._drafts(tickets, now)
+                fresh = _fresh(drafts)
+                session = session_of(connection)
+                self._reach("before_commit")
+                committing.append(True)
+                rows = self._keep(connection, fresh)
+        except Exception as error:
+            if not committing or not faults.may_be_kept(error):
+                committing.clear()
+                raise
+            if not self._was_kept(session, drafts, committing):
+                raise
+            # Its bells are a relay's now.
+            rows = []
+        return self._kept(drafts, fresh, {}), rows
+
+    def _was_kept(self, session: int, drafts: Sequence[Draft], committing: list[bool]) -> bool:
+        """Whether a group was kept whose answer was lost; `committing` is cleared where it surely was not."""
+        try:
+            with reading(self._engine) as connection:
+                kept = was_kept(connection, session, drafts[0].stored[0].id)
+        except SQLAlchemyError:
+            return False
+        if kept is False:
+            committing.clear()
+        return bool(kept)
+
+    def _now(self, connection: Connection) -> datetime:
+        """The database's moment, in whole milliseconds."""
+        now = self._clock.now()
+        if now is None or connection.dialect.name != "postgresql":
+            now = accepting.database_time(connection)
+            self._clock.heard(now)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def _keep(self, connection: Connection, fresh: Sequence[_Fresh]) -> list[OutboxRow]:
+        bells = [
+            Bell(m.lane, m.id, n.units, traceparent=n.traceparent)
+            for n, m in fresh
+            if m.status is Status.QUEUED
+        ]
+        if connection.dialect.name == "postgresql":
+            rows, moment = keep_group(connection, fresh, bells, self._id, self._grace)
+            if moment is not None:
+                self._clock.heard(moment)
+            return rows
+        accepting.add_notifications(connection, fresh, self._id)
+        return outbox.add(connection, bells, self._grace)
+
+    def _kept(
+        self, winners: Sequence[Draft], fresh: Sequence[_Fresh], results: dict[Ticket, Result]
+    ) -> dict[Ticket, Result]:
         self._reach("after_commit")
         self._count([made for _, made in fresh])
         for draft in winners:
             results[draft.ticket] = Kept(draft.answer.encode())
-        return results, rows
+        return results
 
     def _count(self, kept: Sequence[Stored]) -> None:
         if kept:
@@ -133,9 +191,13 @@ class GroupWriter:
         for lane, number in Counter(one.lane for one in kept).items():
             self._tally.add(ACCEPTED, (str(lane.channel), str(lane.priority)), number)
 
-    def _draft(self, ticket: Ticket, now: datetime) -> Draft:
+    def _drafts(self, tickets: Sequence[Ticket], now: datetime) -> list[Draft]:
+        ids = iter(uuid7s(now, sum(len(ticket.submission.notifications) for ticket in tickets)))
+        return [self._draft(ticket, now, ids) for ticket in tickets]
+
+    def _draft(self, ticket: Ticket, now: datetime, ids: Iterator[UUID]) -> Draft:
         made = [
-            accepting.stored(new, uuid7(now), now, self._ttl[str(new.lane.priority)])
+            accepting.stored(new, next(ids), now, self._ttl[new.lane.priority])
             for new in ticket.submission.notifications
         ]
         return Draft(ticket, made, ticket.submission.respond(made).decode())
@@ -194,6 +256,18 @@ class GroupWriter:
             return True
         results[draft.ticket] = KeyInUse("another request took this key just now")
         return False
+
+
+def _needs_keys(ticket: Ticket) -> bool:
+    return ticket.key_name is not None or ticket.refusal is not None
+
+
+def _fresh(drafts: Sequence[Draft]) -> list[_Fresh]:
+    return [
+        (new, made)
+        for draft in drafts
+        for new, made in zip(draft.ticket.submission.notifications, draft.stored, strict=True)
+    ]
 
 
 def _replay(found: accepting.KeyFound, ticket: Ticket) -> Result:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+import msgspec
+
 from notifier.domain.errors import NotifierError
 from notifier.domain.notification import NewNotification
 from notifier.storage.accepting import Stored
@@ -13,8 +15,7 @@ from notifier.storage.accepting import Stored
 __all__ = ["Kept", "Stored", "Submission", "Ticket"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """One request: its notifications become durable together, with its Idempotency-Key, or not at all.
 
     `body_hash` is the SHA-256 of the request; `respond` makes the exact answer from what is stored (it
@@ -30,8 +31,7 @@ class Submission:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """The answer, now that it is durable; `replayed` if an earlier request had made it."""
 
     answer: bytes

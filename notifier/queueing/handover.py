@@ -18,13 +18,16 @@ from notifier.queueing.broker import Publisher
 from notifier.queueing.messages import QueueMessage
 from notifier.queueing.tracing import published, with_traces
 from notifier.storage import outbox
-from notifier.storage.engine import writing
+from notifier.storage.engine import one_statement
 from notifier.storage.outbox import OutboxRow
 
 if TYPE_CHECKING:  # an extra
     from notifier.telemetry.tracing import Tracing
 
 log = structlog.get_logger("notifier.queueing")
+
+#: Seconds that a confirmed row stays for others to be cleared away with, while any is under way.
+_GATHERING = 0.02
 
 
 class Handover:
@@ -103,8 +106,10 @@ class Handover:
         with self._changed:
             self._under_way -= len(row.bells)
             self._flowing = not failed
+            first = not self._confirmed and not self._refused
             (self._refused if failed else self._confirmed).append(row.id)
-            self._changed.notify_all()
+            if first or not self._under_way:
+                self._changed.notify_all()
 
     def wait(self, timeout: float) -> bool:
         """Wait until nothing is under way and everything confirmed is cleared away."""
@@ -129,6 +134,8 @@ class Handover:
                 self._changed.wait_for(lambda: self._confirmed or self._refused or self._stopping)
                 if pause and not self._stopping:
                     self._changed.wait_for(lambda: self._stopping, pause)
+                # Others are confirmed in a moment: a statement for each would cost more than its work.
+                self._changed.wait_for(lambda: self._stopping or not self._under_way, _GATHERING)
                 confirmed, refused = list(self._confirmed), list(self._refused)
                 if not confirmed and not refused:
                     return
@@ -142,10 +149,11 @@ class Handover:
 
     def _clear(self, confirmed: list[int], refused: list[int]) -> bool:
         try:
-            with writing(self._engine) as connection:
-                if confirmed:
+            if confirmed:
+                with one_statement(self._engine) as connection:
                     outbox.remove(connection, sorted(confirmed))
-                if refused and self._refused_wait is not None:
+            if refused and self._refused_wait is not None:
+                with one_statement(self._engine) as connection:
                     outbox.release(connection, sorted(refused), self._refused_wait)
         except SQLAlchemyError as error:
             # Harmless: the rows stay owed and ring again.

@@ -108,6 +108,12 @@ class Link:
         """From any thread: run `callback` in the owner's, within its present or next `pump`."""
         self._loop.add_callback_threadsafe(callback)
 
+    def write(self, frames: bytes) -> None:
+        """Send whole frames of an open channel, as one write; nothing once the connection is gone."""
+        if frames and self.lost is None:
+            # pika's own publishing ends here too, with each frame by itself.
+            self._connection._output_marshaled_frames([frames])  # noqa: SLF001
+
     def channel(self, seconds: float = 10.0) -> Channel:
         """A new channel, open."""
         opened: list[Channel] = []

@@ -20,6 +20,7 @@ import structlog
 from pika.channel import Channel
 
 from notifier.queueing.rabbitmq_confirms import Confirms, Group
+from notifier.queueing.rabbitmq_frames import publishing
 from notifier.queueing.rabbitmq_link import Link, LinkLost
 from notifier.queueing.rabbitmq_options import PublisherOptions
 from notifier.queueing.rabbitmq_parameters import shuffled
@@ -30,7 +31,6 @@ log = structlog.get_logger(__name__)
 #: Seconds between questions to the broker, and how old its last word may be while it counts as there.
 PROBE, FRESH = 0.5, 1.9
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 2.0
-_PERSISTENT = pika.BasicProperties(delivery_mode=2, content_type="application/json")
 
 #: Something to do with the connection, in the publisher's thread.
 Act = Callable[[Link], Any]
@@ -196,6 +196,12 @@ class PublisherThread(threading.Thread):
 
     def _write(self, link: Link, channel: Channel) -> None:
         self._woken = False  # before the inbox is read: who adds later wakes us again
+        frames: list[bytes] = []
+        self._collect(link, int(channel.channel_number), frames)
+        link.write(b"".join(frames))
+
+    def _collect(self, link: Link, number: int, frames: list[bytes]) -> None:
+        """What the window has room for, as frames of the channel with this number."""
         now = time.monotonic()
         while self._inbox and not link.blocked:
             group = self._inbox[0]
@@ -205,7 +211,7 @@ class PublisherThread(threading.Thread):
             if not group.over:
                 end = min(group.next + room, len(group.messages))
                 for queue_name, body in group.messages[group.next : end]:
-                    channel.basic_publish("", queue_name, body, _PERSISTENT, mandatory=True)
+                    frames.append(publishing(number, queue_name, body))
                     self._confirms.sent(group, body, now)
                 group.next = end
             if group.over or group.next == len(group.messages):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -57,6 +58,6 @@ def with_traces(engine: Engine, rows: Sequence[OutboxRow]) -> Sequence[OutboxRow
         return rows
 
     def known(bell: Bell) -> Bell:
-        return bell if bell.traceparent else replace(bell, traceparent=found.get(bell.id))
+        return bell if bell.traceparent else msgspec.structs.replace(bell, traceparent=found.get(bell.id))
 
     return [replace(row, bells=tuple(map(known, row.bells))) for row in rows]

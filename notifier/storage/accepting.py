@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Connection, Integer, Text, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
@@ -22,8 +23,7 @@ from notifier.storage.tables import idempotency, notifications
 from notifier.storage.types import Hash, Id, Json, UtcTime, db_now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller is told of a kept notification."""
 
     id: UUID
@@ -92,6 +92,7 @@ _ROW = Group(
         ("message_version", Integer()),
     ),
 )
+ROW_COLUMNS = _ROW.columns
 _KEY = Group(
     "keys",
     (
@@ -135,7 +136,7 @@ def add_notifications(
     """Insert the group in one statement, and enter in `writer`'s books that it was accepted."""
     dialect = connection.dialect.name
     ordered = sorted(rows, key=lambda row: row[1].id)
-    values = [_values(new, made) for new, made in ordered]
+    values = [row_values(new, made) for new, made in ordered]
     connection.execute(_insert_rows(dialect), _ROW.parameters(dialect, values))
     books.enter(connection, writer, len(rows))
 
@@ -147,7 +148,8 @@ def _insert_rows(dialect: str) -> Insert:
     return insert(notifications).from_select(names, select(given), include_defaults=False)
 
 
-def _values(new: NewNotification, made: Stored) -> tuple[Any, ...]:
+def row_values(new: NewNotification, made: Stored) -> tuple[Any, ...]:
+    """A new row in the order of `ROW_COLUMNS`; JSON as Python values."""
     scheduled = made.status is Status.SCHEDULED
     return (
         made.id,

@@ -80,11 +80,12 @@ class Books:
 
 def enter(connection: Connection, writer: UUID, number: int) -> None:
     """`writer` accepts `number` more, if this transaction commits."""
-    connection.execute(_entry(connection.dialect.name), {"by": writer, "more": number})
+    connection.execute(entry(connection.dialect.name), {"by": writer, "more": number})
 
 
 @lru_cache
-def _entry(dialect: str) -> Any:
+def entry(dialect: str) -> Any:
+    """The statement of `enter`; its parameters are `by` and `more`."""
     maker = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = maker(accepted).values(
         writer=bindparam("by", type_=Id), number=bindparam("more"), at=db_now()

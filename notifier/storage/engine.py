@@ -6,6 +6,7 @@ SQLite: WAL with `synchronous=FULL`; every writing transaction begins with `BEGI
 writers of one process take turns, because the driver would otherwise start none before a SELECT.
 """
 
+import select
 import sqlite3
 import threading
 import time
@@ -18,6 +19,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 _WRITES = "notifier_writes"
@@ -28,7 +30,8 @@ _encode = msgspec.json.Encoder().encode
 class Use:
     """How an engine is used; times in seconds. `lasting=False` lets a crash forget the last commits.
 
-    `ping` asks a pooled connection for a sign of life before each use, where nobody tries again.
+    `ping` asks a pooled connection for a sign of life before each use, where nobody tries again; `look` only looks
+    whether the server has said something to an idle one, which is its farewell: no round trip.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Use:
     pool_wait: float = 2.0
     lasting: bool = True
     ping: bool = False
+    look: bool = False
 
 
 def make_engine(url: str, use: Use, *, clock: Callable[[], float] = time.time) -> Engine:
@@ -47,7 +51,7 @@ def make_engine(url: str, use: Use, *, clock: Callable[[], float] = time.time) -
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, use, clock)
-    return create_engine(
+    engine = create_engine(
         parsed,
         pool_size=use.pool_size,
         max_overflow=0,
@@ -60,6 +64,17 @@ def make_engine(url: str, use: Use, *, clock: Callable[[], float] = time.time) -
         json_serializer=_dumps,
         json_deserializer=msgspec.json.decode,
     )
+    if use.look:
+        event.listen(engine, "checkout", _look)
+    return engine
+
+
+def _look(connection: Any, *_: object) -> None:
+    """Have the pool renew a connection whose server has left it: what is sent over it might be kept or not."""
+    idle = select.poll()
+    idle.register(connection.fileno(), select.POLLIN)
+    if idle.poll(0):
+        raise DisconnectionError("the server closed an idle connection")
 
 
 def _dumps(value: Any) -> str:

@@ -52,6 +52,15 @@ def is_disconnect(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and bool(error.connection_invalidated)
 
 
+def may_be_kept(error: BaseException) -> bool:
+    """Whether a statement that commits itself may have been kept all the same: no answer came.
+
+    An error that the server itself tells of has undone it, its farewell (57P01) too; what failed before it was sent
+    never began.
+    """
+    return isinstance(error, DBAPIError) and not sqlstate(error)
+
+
 def is_away(error: BaseException) -> bool:
     """Storage can't be used right now: no connection, no room, shutting down, too slow."""
     return isinstance(error, OperationalError | InterfaceError | PoolTimeout | DBAPIError)

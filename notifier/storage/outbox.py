@@ -8,12 +8,16 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     Connection,
     Float,
     Integer,
     Text,
+    any_,
     bindparam,
     delete,
     func,
@@ -33,8 +37,7 @@ from notifier.storage.types import Json, db_now, db_now_plus
 BELLS_PER_ROW = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Bell:
+class Bell(msgspec.Struct, frozen=True):
     """One notification to ring for."""
 
     lane: Lane
@@ -62,27 +65,38 @@ _OWED = Group(
 
 def add(connection: Connection, bells: Iterable[Bell], grace: float) -> list[OutboxRow]:
     """Owe these bells; a relay takes them after `grace` seconds unless they were published by then."""
-    by_lane: dict[Lane, list[Bell]] = defaultdict(list)
-    for bell in bells:
-        by_lane[bell.lane].append(bell)
-    owed = [
-        (lane, of_lane[start : start + BELLS_PER_ROW])
-        for lane, of_lane in by_lane.items()
-        for start in range(0, len(of_lane), BELLS_PER_ROW)
-    ]
+    owed = by_lane(bells)
     if not owed:
         return []
     dialect = connection.dialect.name
-    parameters = _OWED.parameters(dialect, [_values(place, *row) for place, row in enumerate(owed)])
-    made = connection.execute(_insert_rows(dialect), parameters | {"grace": grace})
+    values = [
+        (place, str(lane.channel), str(lane.priority), named(some)) for place, (lane, some) in enumerate(owed)
+    ]
+    made = connection.execute(_insert_rows(dialect), _OWED.parameters(dialect, values) | {"grace": grace})
     # The ids ascend in the order of the places, whatever order they are returned in.
-    ids = sorted(made.scalars())
-    return [OutboxRow(id, lane, tuple(of_lane)) for id, (lane, of_lane) in zip(ids, owed, strict=True)]  # noqa: A001 - the row's own word
+    return numbered(sorted(made.scalars()), owed)
 
 
-def _values(place: int, lane: Lane, bells: Sequence[Bell]) -> tuple[Any, ...]:
-    named = [[bell.id.hex, bell.units, bell.version] for bell in bells]
-    return (place, str(lane.channel), str(lane.priority), named)
+def by_lane(bells: Iterable[Bell]) -> list[tuple[Lane, list[Bell]]]:
+    """What goes into one row each."""
+    found: dict[Lane, list[Bell]] = defaultdict(list)
+    for bell in bells:
+        found[bell.lane].append(bell)
+    return [
+        (lane, of_lane[start : start + BELLS_PER_ROW])
+        for lane, of_lane in found.items()
+        for start in range(0, len(of_lane), BELLS_PER_ROW)
+    ]
+
+
+def named(bells: Iterable[Bell]) -> list[list[Any]]:
+    """Bells as a row holds them."""
+    return [[bell.id.hex, bell.units, bell.version] for bell in bells]
+
+
+def numbered(ids: Sequence[int], owed: Sequence[tuple[Lane, list[Bell]]]) -> list[OutboxRow]:
+    """The rows that were made for `owed`, by their ids in order."""
+    return [OutboxRow(number, lane, tuple(some)) for number, (lane, some) in zip(ids, owed, strict=True)]
 
 
 @lru_cache
@@ -140,7 +154,16 @@ def _length(connection: Connection) -> ColumnElement[int]:
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:
     """The broker has confirmed these rows."""
-    connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+    connection.execute(_removal(connection.dialect.name), {"ids": list(ids)})
+
+
+@lru_cache
+def _removal(dialect: str) -> Any:
+    """Made once: an expanding IN is written anew for each number of ids."""
+    ids = bindparam("ids", type_=ARRAY(BigInteger()))
+    if dialect == "postgresql":
+        return delete(outbox).where(outbox.c.id == any_(ids))
+    return delete(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def release(connection: Connection, ids: Sequence[int], seconds: float) -> None:

@@ -83,7 +83,7 @@ class BoundedStream:
             self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
             self._thread.start()
             # Not atexit: a child of multiprocessing (as Dramatiq's are) leaves by os._exit and runs only these.
-            util.Finalize(None, _drain_all, exitpriority=10)
+            util.Finalize(None, drain_all, exitpriority=10)
 
     def _run(self) -> None:
         while True:
@@ -115,7 +115,8 @@ def _renew_all() -> None:
         stream.renew()
 
 
-def _drain_all() -> None:
+def drain_all() -> None:
+    """Wait briefly until everything queued in this process is written: for who leaves by `os._exit`."""
     end = time.monotonic() + _FLUSH
     for stream in list(_streams):
         stream.drain(max(0.0, end - time.monotonic()))

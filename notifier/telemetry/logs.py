@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from json import JSONEncoder
 from typing import Any, TextIO
 
@@ -76,7 +77,9 @@ class _Lines(logging.Handler):
         if event.get("level") in _ERRORS and not event.get("event_id"):
             event["event_id"] = uuid.uuid4().hex
         structlog.processors.format_exc_info(None, "", event)
-        line = self._render(_ordered(redact(event))) + "\n"
+        self._put(self._render(_ordered(redact(event))) + "\n")
+
+    def _put(self, line: str) -> None:
         self.acquire()
         try:
             self._write(line)
@@ -86,6 +89,13 @@ class _Lines(logging.Handler):
             self.dropped += 1
         finally:
             self.release()
+
+    def put_clean(self, event: str, facts: dict[str, Any]) -> None:
+        """Write an event of level info whose facts need no redaction."""
+        try:
+            self._put(self._render({"time": _now(), "level": "info", "event": event, **facts}) + "\n")
+        except Exception:  # noqa: BLE001 - no log line is worth a failure
+            self.dropped += 1
 
     def _tell_lost(self) -> None:
         """That lines are missing stands among those that are there: once a second, for a stalled pipe loses many."""
@@ -109,6 +119,10 @@ class _Lines(logging.Handler):
     def lost(self) -> int:
         """Lines dropped here and by the stream below."""
         return self.dropped + (self._stream.dropped if isinstance(self._stream, BoundedStream) else 0)
+
+
+#: For `log_clean`: the lines, and by which it is seen that structlog is still as it was configured here.
+_direct: tuple[_Lines, list[Any], int, bool] | None = None
 
 
 class _Output:
@@ -148,16 +162,33 @@ def configure_logs(
     logging.getLogger("dramatiq").setLevel(number)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, number))
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.StackInfoRenderer(),
+    ]
+    global _direct  # noqa: PLW0603 - as structlog's own configuration
+    _direct = lines, processors, len(processors), number <= logging.INFO
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.StackInfoRenderer(),
-        ],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=lambda *names: _Output(lines, *names),
         cache_logger_on_first_use=False,  # a logger of a module outlives a second configuration
     )
+
+
+def log_clean(event: str, facts: dict[str, Any]) -> bool:
+    """Log an event of level info for whose facts `redaction.clean` has been asked already, or that are our own words.
+
+    For what is said thousands of times a second: neither processors nor context nor a logger are called. False where
+    something else than `configure_logs` has set them up: then it is for the caller's logger to say.
+    """
+    processors = structlog.get_config()["processors"]
+    if _direct is None or processors is not _direct[1] or len(processors) != _direct[2]:
+        return False
+    if _direct[3]:
+        _direct[0].put_clean(event, facts)
+    return True
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -173,9 +204,19 @@ def lines_dropped() -> int:
 
 def _ordered(event: dict[str, Any]) -> dict[str, Any]:
     """Time, level and event first, for the eye; the rest as it came."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    first = {"time": now, "level": event.pop("level", "info"), "event": event.pop("event", "")}
+    first = {"time": _now(), "level": event.pop("level", "info"), "event": event.pop("event", "")}
     return {**first, **event}
+
+
+def _now() -> str:
+    now = time.time()
+    second = int(now)
+    return f"{_second(second)}.{int((now - second) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _json(value: Any) -> str:

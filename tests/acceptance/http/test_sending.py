@@ -1,6 +1,7 @@
 """`POST /v1/notifications`: what is answered 202 is kept, once, and looks as documented."""
 
 import asyncio
+import dataclasses
 import gzip
 import json
 import zlib
@@ -11,6 +12,7 @@ import pytest
 
 from notifier.domain.lanes import Channel, Priority
 from notifier.http.answer_types import Accepted, DryRun, Notification, Problem
+from tests.acceptance.http.conftest import CONFIG
 
 EMAIL = {
     "channel": "email",
@@ -18,6 +20,19 @@ EMAIL = {
     "to": {"email": "ada@example.com"},
     "content": {"subject": "Your code", "text": "123456"},
 }
+
+
+@pytest.fixture(params=[0.0, 60.0], ids=["ordinary", "quick"])
+def config(request):
+    """Both ways through the door: with a key that was looked up a moment ago, and with one that never is."""
+    return dataclasses.replace(CONFIG, key_ttl=request.param)
+
+
+@pytest.fixture(autouse=True)
+async def known(door, config):
+    """The door knows its key, where it may."""
+    if config.key_ttl:
+        await door.ask("GET", "/v1/notifications")
 
 
 def body(**changes):

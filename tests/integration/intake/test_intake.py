@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+import os
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import event, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from notifier.domain.errors import (
     BacklogFull,
@@ -41,14 +44,14 @@ PATIENCE = 8.0
 
 @pytest.fixture
 def engine(migrated_url):
-    with engine_at(migrated_url) as made:
+    with engine_at(migrated_url, look=True) as made:
         yield made
     balances(migrated_url)
 
 
 @pytest.fixture
 def postgres_engine(migrated_postgres_url):
-    with engine_at(migrated_postgres_url) as made:
+    with engine_at(migrated_postgres_url, look=True) as made:
         yield made
     balances(migrated_postgres_url)
 
@@ -306,7 +309,7 @@ async def test_a_connection_lost_before_the_commit_is_tried_once_more_and_leaves
 
     @event.listens_for(postgres_engine, "before_cursor_execute")
     def before(connection, cursor, statement, *_):
-        if statement.startswith("INSERT INTO outbox") and len(cut) < times:
+        if statement.startswith("WITH kept") and len(cut) < times:
             cut.append(statement)
             _terminate(postgres_engine)
 
@@ -337,6 +340,44 @@ async def test_a_connection_lost_during_the_commit_is_an_outcome_nobody_knows(po
     assert lost
     assert count(postgres_engine) == 1
     assert not kept.replayed, "this commit never reached the server"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_group_whose_answer_is_lost_is_asked_after_and_kept_once(postgres_engine, kept):
+    """A group without keys is one statement; the road is cut before it or behind it, and its caller never hears."""
+    lost = []
+
+    @event.listens_for(postgres_engine, "after_cursor_execute" if kept else "before_cursor_execute")
+    def cut(connection, cursor, statement, *_):
+        if statement.startswith("WITH kept") and not lost:
+            lost.append(True)
+            with socket.socket(fileno=os.dup(cursor.connection.fileno())) as road:
+                road.shutdown(socket.SHUT_RDWR)
+            if kept:
+                raise OperationalError(statement, {}, Exception("the answer was lost"))
+
+    with running(postgres_engine) as intake:
+        await intake.submit(submission())
+    assert lost
+    assert count(postgres_engine) == 1
+
+
+async def test_a_group_whose_session_lives_on_without_an_answer_is_an_outcome_nobody_knows(postgres_engine):
+    """Its statement may still be kept a moment later."""
+    lost = []
+
+    @event.listens_for(postgres_engine, "before_cursor_execute")
+    def lose(connection, cursor, statement, *_):
+        if statement.startswith("WITH kept") and not lost:
+            lost.append(connection.connection.driver_connection)
+            raise OperationalError(statement, {}, Exception("no answer"))
+
+    with running(postgres_engine) as intake:
+        with pytest.raises(OutcomeUnknown):
+            await intake.submit(submission())
+        await intake.submit(submission())
+    assert lost
+    assert count(postgres_engine) == 1
 
 
 async def test_connections_cut_between_two_groups_are_no_callers_business(postgres_engine):
@@ -373,7 +414,7 @@ async def test_a_database_that_stops_and_comes_back_is_used_again(tmp_path):
     node.start()
     try:
         migrate(node.url(), tmp_path)
-        with engine_at(node.url()) as engine, running(engine) as intake:
+        with engine_at(node.url(), look=True) as engine, running(engine) as intake:
             await intake.submit(submission())
             node.crash()
             for _ in range(3):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -182,7 +183,7 @@ def test_reading_a_usual_request_is_quick():
     assert cost(160_000) < 60 * max(cost(10_000), 0.0005)
 
 
-TWO_PLATFORMS = dataclasses.replace(
+TWO_PLATFORMS = msgspec.structs.replace(
     ASKED,
     config=HttpConfig(
         providers={Channel.PUSH: ("google", "browsers", "spare")},
@@ -222,7 +223,7 @@ def test_a_provider_of_another_platform_is_refused_at_the_door():
 def test_a_test_key_may_send_to_every_platform():
     """The simulator serves them all; a provider that it names must serve the platform, as for a live key."""
     caller = dataclasses.replace(ASKED.caller, mode=Mode.TEST)
-    asked = dataclasses.replace(TWO_PLATFORMS, caller=caller)
+    asked = msgspec.structs.replace(TWO_PLATFORMS, caller=caller)
     for platform in Platform:
         to = {"push_token": "simulator-bounce", "platform": platform}
         assert read(push_to(platform, to=to), asked).mode is Mode.TEST
