@@ -34,7 +34,7 @@ from notifier.domain.lanes import Channel, Lane
 from notifier.domain.lifecycle import Mode, OnUncertain, Status
 from notifier.storage.groups import Group
 from notifier.storage.kept import Kept, Statement
-from notifier.storage.locking import locked_rows
+from notifier.storage.locking import BOUNDS, bounds, locked_rows, within
 from notifier.storage.suppressions import reason_of_row
 from notifier.storage.tables import notifications, workers
 from notifier.storage.types import Id, db_now, db_now_plus
@@ -133,16 +133,16 @@ def claim_plain(kept: Kept, wanted: Sequence[Wanted], owner: UUID, lease: float)
     `wanted` in the order of its ids; a transaction of its own.
     """
     rows = [(w.id, w.claim_id, w.lane.channel.value, w.lane.priority.value, w.provider) for w in wanted]
-    parameters = _WANTED.parameters(kept.dialect, rows) | {"owner": owner, "lease": lease}
-    return [_claimed(row) for row in kept.rows(_CLAIM, parameters)]
+    parameters = _WANTED.parameters(kept.dialect, rows) | bounds(kept.dialect, [one.id for one in wanted])
+    return [_claimed(row) for row in kept.rows(_CLAIM, parameters | {"owner": owner, "lease": lease})]
 
 
 def _claim(dialect: str) -> ReturningUpdate[Any]:
     locked = locked_rows(dialect, _WANTED.rows(dialect), _claimable).cte("locked")
-    return _taking(locked.c.row_id, locked.c.claim_id, locked.c.provider)
+    return _taking(locked.c.row_id, locked.c.claim_id, locked.c.provider).where(within(dialect))
 
 
-_CLAIM = Statement(_claim, (*_WANTED.names, "owner", "lease"))
+_CLAIM = Statement(_claim, (*_WANTED.names, *BOUNDS, "owner", "lease"))
 
 
 def _claimable(wanted: Any) -> ColumnElement[bool]:

@@ -60,7 +60,7 @@ class Group:
         arrays = []
         for name, kind in self.columns:
             carried: TypeEngine[Any] = Text() if _is_json(kind) else kind
-            arrays.append(cast(bindparam(self._array(name), type_=ARRAY(_Raw())), ARRAY(carried)))
+            arrays.append(cast(bindparam(self._array(name), type_=ARRAY(Raw())), ARRAY(carried)))
         names = [name for name, _ in self.columns]
         given = func.unnest(*arrays).table_valued(*names, name=f"{self.name}_raw").render_derived()
         typed = [
@@ -82,7 +82,7 @@ class Group:
         return select(*typed).subquery(self.name)
 
 
-class _Raw(Text):
+class Raw(Text):
     """An array element that goes to the driver as it is; the cast around the array types it."""
 
     def bind_processor(self, dialect: Any) -> None:

@@ -29,7 +29,7 @@ from notifier.storage import attempts as kept_attempts
 from notifier.storage.dead_letters import bury
 from notifier.storage.groups import Group
 from notifier.storage.kept import Kept, Statement
-from notifier.storage.locking import locked_rows
+from notifier.storage.locking import BOUNDS, bounds, locked_rows, within
 from notifier.storage.parked_receipts import park
 from notifier.storage.receipts import Reported
 from notifier.storage.suppressions import SUPPRESSING, suppress
@@ -93,8 +93,8 @@ def record(connection: Connection, records: Sequence[Record]) -> list[Record]:
     dialect = connection.dialect.name
     moving = [record for record in records if record.has_former and record.shown]
     if moving:
-        connection.execute(_move(dialect), _RECORD.parameters(dialect, [_values(r) for r in moving]))
-    parameters = _RECORD.parameters(dialect, [_values(record) for record in records])
+        connection.execute(_move(dialect), _parameters(dialect, moving))
+    parameters = _parameters(dialect, records)
     matched = {row.id for row in connection.execute(_STORE.build(dialect), parameters)}
     stored = [record for record in records if record.id in matched]
     _bury(connection, stored)
@@ -104,9 +104,14 @@ def record(connection: Connection, records: Sequence[Record]) -> list[Record]:
 
 def record_plain(kept: Kept, records: Sequence[Record]) -> list[Record]:
     """`record` where `is_one_statement` says so: a transaction of its own."""
-    parameters = _RECORD.parameters(kept.dialect, [_values(record) for record in records])
+    parameters = _parameters(kept.dialect, records)
     matched = {row[0] for row in kept.rows(_STORE, parameters)}
     return [record for record in records if record.id not in matched]
+
+
+def _parameters(dialect: str, records: Sequence[Record]) -> dict[str, Any]:
+    given = _RECORD.parameters(dialect, [_values(record) for record in records])
+    return given | bounds(dialect, [record.id for record in records])
 
 
 def _values(record: Record) -> tuple[Any, ...]:
@@ -172,7 +177,7 @@ def _store(dialect: str) -> ReturningUpdate[Any]:
     last_reason = _table.last_attempt["reason"].as_string()
     return (
         update(notifications)
-        .where(_table.id == new.row_id)
+        .where(_table.id == new.row_id, within(dialect))
         .values(
             status=new.status,
             # What ran out of time says why nothing got through until then, where an attempt was made.
@@ -196,7 +201,7 @@ def _store(dialect: str) -> ReturningUpdate[Any]:
     )
 
 
-_STORE = Statement(_store, _RECORD.names)
+_STORE = Statement(_store, (*_RECORD.names, *BOUNDS))
 
 
 def store_unmatched(connection: Connection, record: Record) -> str:
