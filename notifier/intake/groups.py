@@ -145,9 +145,12 @@ class GroupWriter:
 
     def _was_kept(self, session: int, drafts: Sequence[Draft], committing: list[bool]) -> bool:
         """Whether a group was kept whose answer was lost; `committing` is cleared where it surely was not."""
+        first = next((one.id for draft in drafts for one in draft.stored), None)
+        if first is None:  # nothing was to be kept
+            return True
         try:
             with reading(self._engine) as connection:
-                kept = was_kept(connection, session, drafts[0].stored[0].id)
+                kept = was_kept(connection, session, first)
         except SQLAlchemyError:
             return False
         if kept is False:
