@@ -297,7 +297,10 @@ def test_claims_and_records_go_by_the_primary_key_whatever_the_statistics_say(po
         assert len(relevant) == 3, "the claim, the move of former attempts, the record"
         for statement, plan in plans(engine, relevant):
             assert "notifications_default_pkey" in plan, statement
-            assert "Bitmap" not in plan, f"{statement}\n{plan}"
+            # By the ids that are said, if at all: never by a partial index that old statistics call empty.
+            assert plan.count("Bitmap Index Scan on") == plan.count(
+                "Bitmap Index Scan on notifications_default_pkey"
+            )
             assert "Seq Scan on notifications" not in plan, f"{statement}\n{plan}"
 
 

@@ -69,8 +69,9 @@ def test_two_replays_go_side_by_side(engine):
 
 
 def test_old_failures_are_forgotten_a_batch_at_a_time(engine):
-    fail(engine, 5)
-    with relay_of(engine, keep_failures=1e-6, batch=3) as it:
+    """Twenty batches at the most; what a long outage left goes with the next sweeps."""
+    fail(engine, 22)
+    with relay_of(engine, keep_failures=1e-6, batch=1) as it:
         it.relay.pass_once()
         assert states(engine) == {FailureState.OPEN: 2}
         it.clock.now += 31

@@ -164,7 +164,7 @@ def ring(engine, lane=EMAIL_HIGH, before=None, limit=100):
 
 def test_what_waits_for_an_empty_queue_is_rung_after_a_minute_and_again_after_five(engine):
     old, young, low, retry, sent = (keep_one(engine) for _ in range(5))
-    change(engine, young, queued_at=-59.0)
+    change(engine, young, queued_at=-30.0)
     change(engine, low, priority="low", queued_at=-61.0)
     change(engine, retry, queued_at=-61.0, next_attempt_at=5.0)
     change(engine, sent, queued_at=-61.0, status=Status.SENT, finished_at=0.0)
