@@ -21,8 +21,10 @@ def test_own_time_is_as_the_system_tells_it():
         [
             sys.executable,
             "-c",
-            "import os\nfrom benchmarks import processor\nsum(range(10**7))\ntold = os.times()\n"
-            "print(processor.seconds(os.getpid()) - told.user - told.system)",
+            (
+                "import os\nfrom benchmarks import processor\nsum(range(10**7))\ntold = os.times()\n"
+                "print(processor.seconds(os.getpid()) - told.user - told.system)"
+            ),
         ],
         capture_output=True,
         text=True,
