@@ -36,11 +36,11 @@ class Reading:
 
 
 def read(parts: Sequence[Part]) -> Reading:
-    """As it stands now; `FileNotFoundError` when a process of a part is gone."""
+    """As it stands now; `FileNotFoundError` or `ProcessLookupError` when a process of a part is gone."""
     for turn in range(_TRIES):
         try:
             found = {part.name: sum(_seconds(pid, part.alone) for pid in part.pids) for part in parts}
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             if turn + 1 == _TRIES:
                 raise
         else:
