@@ -130,9 +130,15 @@ class RabbitmqNode(RabbitmqAdmin):
         self.start()
 
     def freeze(self) -> None:
-        """Stop it in its tracks: connections stay open and nothing answers."""
+        """Stop it in its tracks: connections stay open and nothing answers, from when this returns."""
         self._frozen = True
         self._process.send(signal.SIGSTOP)
+        # A thread that waits for its processor may still do its work first.
+        wait_until(self._stands, 30, "the server to stand still")
+
+    def _stands(self) -> bool:
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        return all((task / "stat").read_text().rpartition(") ")[2][0] in "Tt" for task in tasks)
 
     def thaw(self) -> None:
         """Let a frozen server run on."""
