@@ -49,7 +49,11 @@ def read(parts: Sequence[Part]) -> Reading:
 
 
 def _seconds(pid: int, alone: bool) -> float:
-    return sum(_fields(pid)[11:13]) * _TICK if alone else processor.seconds(pid)
+    return (
+        sum(processor.fields(Path(f"/proc/{pid}/stat").read_text())[:2]) * _TICK
+        if alone
+        else processor.seconds(pid)
+    )
 
 
 def _fields(pid: int) -> list[int]:

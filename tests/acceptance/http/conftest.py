@@ -26,7 +26,7 @@ from notifier.intake.accept import Intake
 from notifier.intake.admission import Admission, Limits
 from notifier.intake.groups import GroupWriter
 from notifier.intake.quotas import no_quotas
-from notifier.storage import api_keys, migrations
+from notifier.storage import api_keys
 from notifier.storage.engine import Use, make_engine, writing
 from notifier.storage.tables import notifications
 from notifier.telemetry.tally import Tally
@@ -179,14 +179,6 @@ async def _until_closed(reader):
         return b""
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """A migrated SQLite file, made once and copied for each test."""
-    path = tmp_path_factory.mktemp("http") / "empty.db"
-    migrations.upgrade(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 def config():
     """The door's settings; a test module may override this."""
@@ -212,10 +204,10 @@ def quotas():
 
 
 @pytest.fixture
-async def door(empty_database, tmp_path, config, wait, links, quotas):
+async def door(migrated_file, tmp_path, config, wait, links, quotas):
     """A door that serves until the test ends."""
     path = tmp_path / "notifier.db"
-    shutil.copy(empty_database, path)
+    shutil.copy(migrated_file, path)
     made = Door(f"sqlite:///{path}", config, wait=wait)
     made.links, made.quotas = links, quotas
     await made.start()

@@ -126,10 +126,10 @@ async def test_without_one_a_chat_is_refused_and_says_which_setting(door):
 
 @pytest.mark.parametrize(("chats", "status"), [((), 200), (("ops",), 403)])
 async def test_a_key_for_all_other_channels_may_replay_everything_only_without_one(
-    empty_database, tmp_path, chats, status
+    migrated_file, tmp_path, chats, status
 ):
     """With chats a replay of everything would send down lanes that the key does not reach."""
-    shutil.copy(empty_database, tmp_path / "notifier.db")
+    shutil.copy(migrated_file, tmp_path / "notifier.db")
     config = dataclasses.replace(CONFIG, providers={**CONFIG.providers, Channel.CHAT: chats})
     door = Door(f"sqlite:///{tmp_path}/notifier.db", config, wait=20.0)
     await door.start()

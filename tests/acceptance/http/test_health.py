@@ -128,13 +128,13 @@ async def test_captured_messages_are_seen_only_where_there_is_a_capture(door):
     assert (await door.ask("GET", "/v1/dev/messages")).status == 404
 
 
-async def test_a_capture_is_shown(empty_database, tmp_path):
+async def test_a_capture_is_shown(migrated_file, tmp_path):
     """With a capture, its messages; with a key only."""
     import shutil
 
     from tests.acceptance.http.conftest import Door
 
-    shutil.copy(empty_database, tmp_path / "notifier.db")
+    shutil.copy(migrated_file, tmp_path / "notifier.db")
     door = Door(f"sqlite:///{tmp_path / 'notifier.db'}", CONFIG)
     door.captured = lambda: [{"id": "ntf_1"}]
     await door.start()
